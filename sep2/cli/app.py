@@ -34,6 +34,7 @@ from sep2.cli import (
     places,
     plans,
     receivers,
+    restoring,
     reviews,
     shifts,
     telemetry,
@@ -87,6 +88,7 @@ app.add_typer(override_notices.root, name="override")
 app.add_typer(backstops.backstop, name="backstop")
 app.add_typer(approvals.approval, name="approval")
 app.add_typer(shifts.shift, name="shift")
+app.add_typer(restoring.restore, name="restore")
 app.add_typer(training.training, name="training")
 app.add_typer(commissioning.commissioning, name="commissioning")
 app.add_typer(oversight.subscription, name="subscription")

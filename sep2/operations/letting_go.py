@@ -13,7 +13,7 @@ from sep2.store.controls import Control
 
 async def programs_beside(db: Connection, group_id: int) -> set[int]:
     """The programs of a group's devices."""
-    return {row.device_group_id for row in await controls.programs_around(db, group_id)}
+    return {row.device_group_id for row in await controls.programs_around(db, [group_id])}
 
 
 async def let_go(

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Row
 
@@ -14,16 +14,18 @@ from sep2.operations.controls import issue_controls, withdraw
 from sep2.operations.coverage import Coverage, covered, drawn
 from sep2.operations.issuing import LONGEST_REASON, NewControl, check_fits
 from sep2.operations.letting_go import let_go, programs_beside
+from sep2.operations.override_answers import Released, Sent, Told
 from sep2.operations.override_shares import encoded, shared_with
 from sep2.operations.places import Place, not_reached, places_of, programs_at_each, with_curves
 from sep2.operations.plausible import check_size
 from sep2.operations.resuming import Ease
 from sep2.operations.standing import NARROW
 from sep2.operations.tightening import Part, There
-from sep2.rules.authority import OVERRIDE, PRIMACIES, REASONS, Primacies, Role
+from sep2.rules.authority import LOOSENING, OVERRIDE, PRIMACIES, REASONS, Primacies, Role
 from sep2.rules.events import Status
 from sep2.rules.limits import Limits
 from sep2.rules.protection import disconnects
+from sep2.rules.told_times import told, told_length
 from sep2.store import connections, controls, overrides
 from sep2.store.connection import Connection
 from sep2.store.controls import Control
@@ -112,51 +114,6 @@ class Terms:
     response_required: int = 3
 
 
-class Told(NamedTuple):
-    """What one place is sent: controls, what they take the place of, and what holds after them."""
-
-    place: Place
-    created: tuple[int, ...]
-    parts: tuple[Part, ...]
-    replaced: tuple[tuple[str, ...], ...]
-    """the sources that each part takes the place of"""
-    after: str
-    latest_end: int
-    programs: tuple[int, ...]
-    program: int
-    """the one that it is sent in"""
-    before: tuple[Part, ...] = ()
-    """what would hold there meanwhile without it"""
-
-    @property
-    def replaces(self) -> tuple[str, ...]:
-        """The sources that all of it takes the place of."""
-        return tuple(sorted({source for several in self.replaced for source in several}))
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """An override that was sent: what every place was told, and why others were not."""
-
-    id: int
-    told: tuple[Told, ...]
-    untold: tuple[tuple[Row[Any], str], ...] = ()
-    left_out: tuple[Place, ...] = ()
-    """protected places that are not told"""
-    named: tuple[str, ...] = ()
-    """protected connections that are told, because they are named"""
-
-
-@dataclass(frozen=True, slots=True)
-class Released:
-    """An override that was withdrawn; devices have gone over to what holds without it by `until`."""
-
-    id: int
-    cancelled: tuple[int, ...]
-    reissued: tuple[int, ...]
-    until: int
-
-
 async def send(db: Connection, new: NewOverride, now: int, terms: Terms) -> Sent:
     """Send an override: one control for each place, or several where what holds there is tighter for a part of it."""
     await db.in_turn()
@@ -176,7 +133,7 @@ async def send(db: Connection, new: NewOverride, now: int, terms: Terms) -> Sent
         for place, its_programs, is_there in zip(several, programs, there, strict=True):
             one = _Sending(db, new, place, now, end, terms, role)
             done, does = await one.send(its_programs, is_there)
-            tightens |= does
+            tightens |= does or (done is not None and done.loosens and new.kind == LOOSENING)
             if done is not None:
                 told.append(done)
     await overrides.tie(db, override_id, [number for one in told for number in one.created])
@@ -185,7 +142,7 @@ async def send(db: Connection, new: NewOverride, now: int, terms: Terms) -> Sent
     untold = not_reached(new.limits, asked, [one.place for one in told])
     if not told:
         raise OverrideReachesNobody(_why_nobody(untold, coverage) or new.subject or new.scope)
-    if not tightens and new.kind == OVERRIDE:
+    if not tightens and new.kind in (OVERRIDE, LOOSENING):
         raise OverrideLoosens(_named(new.limits))
     if role is Role.WIDE_OVERRIDE:
         row = await overrides.one(db, override_id)
@@ -258,16 +215,22 @@ class _Sending:
         span = asked.earliest_start, self.end
         view = await tightening.look(self.db, self.place, group.primacy, now=self.now, span=span, there=there)
         parts, tightens = view.tightened(asked)
+        if self.new.kind == LOOSENING:
+            # Only other overrides bound it: the tightest of those wins all the same.
+            beside = await tightening.look(
+                self.db, self.place, group.primacy, now=self.now, span=span, only=standing.ROLES, there=there
+            )
+            parts = beside.tightened(asked)[0]
         last = view.after(asked, parts[-1].limits)
         new = [self._control(asked, part) for part in parts]
         if last.loosens and self.role is Role.WIDE_OVERRIDE and self.terms.spread_s and not last.by_control:
             new[-1] = replace(new[-1], randomize_duration=self.terms.spread_s)
         ease = Ease(self.end, self.terms.spread_s * 100) if last.loosens and last.by_control and self._is_wide else None
         done = await self._issue(group.id, new, ease)
-        told = Told(
-            self.place, done, parts, tuple(view.replaced(asked, part) for part in parts), last.said, new[-1].latest_end,
-            tuple(row.id for row in programs.values()), group.id, view.held,
-        )  # fmt: skip
+        loosens = any(view.loosens(replace(asked, limits=part.limits)) for part in parts)
+        replaced = tuple(view.replaced(asked, part) for part in parts)
+        every, until = tuple(row.id for row in programs.values()), new[-1].latest_end
+        told = Told(self.place, done, parts, replaced, last.said, until, every, group.id, loosens, view.held)
         return told, tightens
 
     @property
@@ -350,9 +313,10 @@ def checked(new: NewOverride, now: int, terms: Terms) -> int:
     if new.end is None:
         raise OverrideWithoutEnd
     if new.end <= max(now, new.start):
-        raise BadOverride(f"end: {new.end} is not after {max(now, new.start)}")
+        raise BadOverride(f"end: {told(new.end)} is not after {told(max(now, new.start))}")
     if new.end - max(now, new.start) > terms.longest_s:
-        raise OverrideTooLong(f"duration: {new.end - max(now, new.start)} s, and {terms.longest_s} s at most")
+        length, longest = told_length(new.end - max(now, new.start)), told_length(terms.longest_s)
+        raise OverrideTooLong(f"duration: {length}, and {longest} at most")
     if new.reason not in REASONS:
         raise OverrideWithoutReason(f"reason: {new.reason[:40]!r} is none of {', '.join(REASONS)}")
     if new.reason == "other" and not new.note.strip():

@@ -17,7 +17,7 @@ from sep2.operations.controls import issue_controls
 from sep2.operations.issuing import NewControl
 from sep2.operations.override_shares import limits_at
 from sep2.operations.places import Place, places_of, with_curves
-from sep2.rules.authority import Role
+from sep2.rules.authority import LOOSENING, Role
 from sep2.rules.timeline import Interval
 from sep2.store import controls, groups, overrides
 from sep2.store.connection import Connection
@@ -67,8 +67,9 @@ class AtPlace:
             return []
         program = self.programs[role_of(one)]
         asked = await self._asked(db, one, now, program.id)
+        only = () if one.kind == LOOSENING else None
         view = await tightening.look(
-            db, self.place, program.primacy, now=now, span=(asked.start, one.end), without=ROLES
+            db, self.place, program.primacy, now=now, span=(asked.start, one.end), without=ROLES, only=only
         )
         beside = [self._span(other) for other in self.overrides if _bounds(other, one)]
         more = [*beside, self._span(self.changed)] if _bounds(self.changed, one) else beside

@@ -61,6 +61,11 @@ async def show_plan(rq: Request, asked: t.VersionQuery) -> t.PlanShown:
     return msgspec.structs.replace(found, verdicts=bare)
 
 
+async def show_credit(rq: Request, asked: t.CreditQuery) -> t.Credit:
+    """How your members kept the bands of accepted plans, and how far the next ones are believed."""
+    return await plans.credit(rq, await own.mine(rq, "aggregation", AsOf(rq.now)), asked)
+
+
 TABLE = (
     Route("GET", f"{BASE}/party", own.show_party, VIEWER),
     Route("GET", f"{BASE}/ders", own.list_ders, VIEWER),
@@ -91,6 +96,7 @@ TABLE = (
     Route("GET", f"{_AGGREGATION}/members", own.list_members, VIEWER),
     Route("GET", f"{_AGGREGATION}/deliverable", show_deliverable, VIEWER),
     Route("POST", f"{_AGGREGATION}/plans", submit_plan, OPERATOR, status=201, kept_apart=("nodes", "csv")),
+    Route("GET", f"{_AGGREGATION}/credit", show_credit, VIEWER),
     Route("GET", f"{BASE}/plans", list_plans, VIEWER),
     Route("GET", f"{BASE}/plans/{{plan}}", show_plan, VIEWER),
     Route("GET", f"{BASE}/reviews", own.list_reviews, VIEWER),

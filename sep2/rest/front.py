@@ -23,6 +23,7 @@ from sep2.rest.refusals import OUTAGES, Answer, as_json, errors_as_json
 from sep2.rest.route import LARGEST_BODY, Request, Route
 from sep2.rest.tables import CSV, DECLARATION, NEXT, XML, as_csv, wants_csv
 from sep2.rest.types import Nothing, SecondedQuery, Waiting
+from sep2.rules.told_times import tell_in
 from sep2.server.app import State
 from sep2.store import audits
 from sep2.store.connection import Clash, Connection
@@ -94,10 +95,11 @@ def application(
 
 
 def _measured(state: State) -> Middleware:
-    """A middleware that counts answers and times them, by the path in the table."""
+    """A middleware that counts answers and times them by their path in the table, and has times be told as local."""
 
     @web.middleware
     async def measure(request: web.Request, handler: Handler) -> web.StreamResponse:
+        tell_in(state.settings.utility.local)
         began = time.perf_counter()
         answer = await handler(request)
         resource = request.match_info.route.resource

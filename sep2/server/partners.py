@@ -6,6 +6,7 @@ import ssl
 
 from aiohttp import web
 
+from sep2.server.part import Part, sites
 from sep2.settings.beside import Partner
 
 log = logging.getLogger("sep2")
@@ -15,11 +16,18 @@ IDLE_S = 75.0
 
 
 async def listen_to_partners(
-    app: web.Application, partner: Partner, context: ssl.SSLContext, stack: contextlib.AsyncExitStack
+    app: web.Application,
+    partner: Partner,
+    context: ssl.SSLContext,
+    stack: contextlib.AsyncExitStack,
+    *,
+    part: Part | None = None,
 ) -> None:
-    """Listen until the stack unwinds."""
+    """Listen until the stack unwinds; as a worker on the sockets of its parent."""
     runner = web.AppRunner(app, access_log=None, max_line_size=LONGEST_LINE, keepalive_timeout=IDLE_S)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    await web.TCPSite(runner, partner.host, partner.port, ssl_context=context).start()
+    bound = None if part is None else part.partners
+    for site in sites(runner, (partner.host, partner.port or 0), context, bound):
+        await site.start()
     log.info("market participants: https://%s:%s/market/v1", partner.host, partner.port)

@@ -22,7 +22,6 @@ from sep2.operations import state_out
 from sep2.operations.alarms import ALARM_UNDELIVERABLE, DELIVERY_DEAD, DELIVERY_FAILING, clear_alarm, raise_alarm
 from sep2.operations.market.hooks import policy_of
 from sep2.rules import receivers as rules
-from sep2.rules.days import LocalTime
 from sep2.rules.mail import is_mail
 from sep2.rules.webhooks import OF_A_PARTY, Topic, signed
 from sep2.server.announcing import Announcer
@@ -57,7 +56,7 @@ class Webhooks:
         self._news = asyncio.Event()
         self._busy: set[int] = set()
         self._measured = MeasuredOut(db, clock)
-        self._announcer = Announcer(db, clock, LocalTime(settings.utility.zone, settings.utility.tz_offset_s))
+        self._announcer = Announcer(db, clock, settings.utility.local)
 
     def wake(self) -> None:
         """Look now."""

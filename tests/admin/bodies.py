@@ -207,6 +207,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "change_mirror": {"post_rate": 60, "reading_sign": "reversed"},
     "remove_mirror": {"with_readings": False},
     "rename_mirror": {"name": "m"},
+    "finish_restore": {"anyway": True},
 }
 CONTROL = {
     **{"start": NOW, "duration": 60, "limits": {"export_w": 1, "import_w": 1, "gen_w": 1, "load_w": 1}, "modes": {}},

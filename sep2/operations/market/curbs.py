@@ -8,7 +8,7 @@ from sqlalchemy import Row
 from sep2.operations.market import deliverables, ders
 from sep2.operations.market.aggregations import EFFECTIVE
 from sep2.operations.market.plans import body_of, members_at
-from sep2.operations.overrides import Told
+from sep2.operations.override_answers import Told
 from sep2.operations.places import Place, places_of
 from sep2.rules.limits import Limits
 from sep2.rules.market.curbing import (

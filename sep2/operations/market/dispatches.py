@@ -18,6 +18,7 @@ from sep2.rules.market.faults import Fault, refuse
 from sep2.rules.market.profile import MarketProfile
 from sep2.rules.market.profiles import read_profile
 from sep2.rules.row_numbers import row_number
+from sep2.rules.told_times import told
 from sep2.rules.webhooks import Topic
 from sep2.store import webhooks
 from sep2.store.connection import Connection
@@ -258,8 +259,9 @@ async def alarms(db: Connection, now: int) -> dict[str, dict[str, Wanted]]:
         over = [one for one in parts[row.id] if one.cause]
         if over:
             causes = ", ".join(sorted({one.cause for one in over}))
-            said = f"{row.kind} {row.iso_dispatch_id} of {row.target_w} W from {row.start}: {len(over)} of its DERs can"
-            beyond.setdefault(row.aggregation_name, Wanted(f"{said} not do their part ({causes})"))
+            said = f"{row.kind} {row.iso_dispatch_id} of {row.target_w} W from {told(row.start)}"
+            lacking = f"{len(over)} of its DERs can not do their part ({causes})"
+            beyond.setdefault(row.aggregation_name, Wanted(f"{said}: {lacking}"))
         if row.is_late:
             after = row.received_at - row.issued_at
             said = f"{row.kind} {row.iso_dispatch_id} came {after} s after its issue"

@@ -11,7 +11,8 @@ from sqlalchemy import Row
 from sep2.errors import BadValue, Conflict, NotFound
 from sep2.operations import overrides as desk
 from sep2.operations.market import aggregations, curbs, override_notices
-from sep2.operations.overrides import NewOverride, OverrideReachesNobody, Sent, Terms
+from sep2.operations.override_answers import Sent
+from sep2.operations.overrides import NewOverride, OverrideReachesNobody, Terms
 from sep2.rules.limits import Limits
 from sep2.rules.market.curbing import Effect
 from sep2.rules.market.faults import Fault, refuse

@@ -10,7 +10,7 @@ from sqlalchemy import Row
 
 from sep2.operations.judging import Policy, Window, verdicts_at
 from sep2.operations.limit_course import LimitRun, limit_course
-from sep2.operations.market import aggregations, ders
+from sep2.operations.market import aggregations, ders, kept_bands
 from sep2.operations.market.outages import left
 from sep2.rules.market.intervals import BREACH, ENERGIES, OK, UNKNOWN, Facts, Outcome, outcome, state_of, whole
 from sep2.rules.market.profile import MarketProfile
@@ -117,6 +117,7 @@ async def settle(
         changed=len(changed),
         profile_sha256=fingerprint(rules.profile),
     )
+    await kept_bands.judge(db, row.id, span, rules.profile, now=written.now)
     return Settled(len(rows), len(changed))
 
 

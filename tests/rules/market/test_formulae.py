@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sep2.rules.market import baselines as b
 from sep2.rules.market.clocks import day_bounds
-from sep2.rules.market.credit import Judged, firm_ratio, next_credit, target_credit
+from sep2.rules.market.credit import DAY_S, KeptDay, firm_ratio, next_credit, target_credit
 from sep2.rules.market.deliverables import Deliverable
 from sep2.rules.market.plans import (
     Answer,
@@ -96,17 +96,17 @@ def test_a_band_takes_away_from_reach_as_far_as_it_is_believed(credit: float, re
     assert reach_of_band(5, 7, 10, 4, credit=credit) == pytest.approx(reach)
 
 
-def judged(kept: int, of: int, worst: float = 0.1) -> list[Judged]:
-    return [Judged(100, 0.0 if at < kept else worst, at < kept) for at in range(of)]
+def judged(kept: int, of: int, worst: float = 0.1) -> list[KeptDay]:
+    return [KeptDay(100 * DAY_S, of, kept, worst if kept < of else 0.0)]
 
 
 def test_credit_falls_at_once_and_rises_slowly():
     rules = PJM.credit
-    assert target_credit(judged(190, 200), rules, 100) == pytest.approx(0.75)
-    assert target_credit(judged(150, 200), rules, 100) == 0
-    assert target_credit(judged(95, 95), rules, 100) == 0
-    assert target_credit(judged(199, 200, worst=0.3), rules, 106) == 0
-    assert target_credit(judged(199, 200, worst=0.3), rules, 107) == pytest.approx(0.975)
+    assert target_credit(judged(190, 200), rules, 100 * DAY_S) == pytest.approx(0.75)
+    assert target_credit(judged(150, 200), rules, 100 * DAY_S) == 0
+    assert target_credit(judged(95, 95), rules, 100 * DAY_S) == 0
+    assert target_credit(judged(199, 200, worst=0.3), rules, 106 * DAY_S) == 0
+    assert target_credit(judged(199, 200, worst=0.3), rules, 107 * DAY_S) == pytest.approx(0.975)
     assert next_credit(0.5, 0.75, 2, rules) == pytest.approx(0.7)
     assert next_credit(0.75, 0.2, 0, rules) == 0.2
     credit, days = 0.0, 0

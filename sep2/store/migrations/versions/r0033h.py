@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "r0033h"
-down_revision = "r0032"
+down_revision = "r0033"
 branch_labels = None
 depends_on = None
 
