@@ -66,7 +66,7 @@ async def sent(house: House, new: dict[str, Any]) -> None:
 
 
 async def check(house: House) -> int:
-    """How many overrides there are. Every override has its controls and its notice, every notice its override, and no number is missing."""
+    """How many overrides there are: each with its controls and notice, no notice without, and no number missing."""
     found = (await house.operate("GET", "/market/overrides?over=true&limit=500"))["items"]
     of_desk = (await house.operate("GET", "/overrides?over=true&limit=500"))["items"]
     told = (await house.operate("GET", "/market/messages?party=North&limit=500"))["items"]
