@@ -36,7 +36,11 @@ def show_notices(number: Number = "latest") -> None:
         *(_answer(answer) for answer in one.answers),
     ]
     if one.reason_due is not None:
-        why = f"given at {_time(one.reason_at)}: {one.reason_text}" if one.reason_at else f"due {_time(one.reason_due)}"
+        why = (
+            f"given at {_time(one.reason_at)}: {one.reason_text}"
+            if one.reason_at is not None
+            else f"due {_time(one.reason_due)}"
+        )
         said.append(f"Reason of the emergency: {why}.")
     rows = [
         (
