@@ -200,7 +200,8 @@ async def test_an_outage_is_what_was_available_and_evidence_is_the_same_each_tim
     first = (await sunny.ask("GET", f"{BASE}/evidence/VPP/2027-01-15"))[1]
     assert first == (await sunny.ask("GET", f"{BASE}/evidence/VPP/2027-01-15"))[1]
     files = zipfile.ZipFile(io.BytesIO(base64.b64decode(first["content"]))).namelist()
-    assert "manifest.json" in files
+    assert {"manifest.json", "outages.json"} <= set(files)
+    assert "overrides.json" not in files
     assert (await gale.ask("GET", f"{BASE}/evidence/VPP/2027-01-15"))[1]["code"] == "unknown_aggregation"
     assert (await sunny.ask("GET", f"{BASE}/evidence/VPP/today"))[1]["code"] == "bad_day"
     rules = await sunny.get("/profile?aggregation=VPP")
