@@ -171,7 +171,7 @@ async def effect(
     return Effect(
         fraction_ppm=share.fraction_ppm,
         ders=[
-            _der(name, one, (before, after), kept=one.place.key in share.kept, lost=lost.get(name, 0))
+            _der(name, one, of_place, kept=one.place.key in share.kept, lost=lost.get(name, 0))
             for one in to.at
             if one.place.key in of_place
             for name in one.ders
@@ -184,12 +184,12 @@ async def effect(
     )
 
 
-def _curbs(one: At, told: Mapping[str, Told], *, before: bool) -> list[Curb]:
-    """What each DER at a place may do, its equal part of what the place may."""
+def _curbs(one: At, told: Mapping[str, Told], *, before: bool, of: int | None = None) -> list[Curb]:
+    """What each DER at a place may do, its equal part of what the place may; of: how many share it, if not these."""
     said, found = told[one.place.key], []
     for part in said.before if before else said.parts:
         out, into = _least(part.limits.export_w, part.limits.gen_w), _least(part.limits.import_w, part.limits.load_w)
-        count = len(one.ders)
+        count = of or len(one.ders)
         each = (None if out is None else out // count, None if into is None else into // count)
         found += [Curb(name, part.start, part.end, *each) for name in one.ders]
     return found
@@ -199,8 +199,11 @@ def _least(*watts: int | None) -> int | None:
     return min((one for one in watts if one is not None), default=None)
 
 
-def _der(name: str, one: At, curbs: tuple[Sequence[Curb], Sequence[Curb]], *, kept: bool, lost: int) -> DerEffect:
-    before, after = ([curb for curb in several if curb.der == name] for several in curbs)
+def _der(name: str, one: At, told: Mapping[str, Told], *, kept: bool, lost: int) -> DerEffect:
+    # All DERs of a place have the same part of what it may, so that one of them stands for each.
+    before, after = (
+        _curbs(one._replace(ders=one.ders[:1]), told, before=when, of=len(one.ders)) for when in (True, False)
+    )
     return DerEffect(
         der=name,
         connection=one.place.connection_name,
