@@ -78,7 +78,7 @@ async def test_an_aggregation_is_registered_handed_in_and_disputed_by_its_aggreg
     over = {**add, "valid_from": NOW + 10 * HOUR - 1, "add": [{"der": "S1"}]}
     status, answer = await post(gale, "/aggregations/H/changes", over)
     assert (status, answer["code"]) == (409, "double_counting")
-    assert str(NOW + 10 * HOUR) in answer["message"]
+    assert "to 2027-01-15 18:00:00Z" in answer["message"]
     status, answer = await post(gale, "/aggregations/H/changes", {**over, "valid_from": NOW + 10 * HOUR})
     assert status == 200, "what only touches passes"
     await put(gale, "/ders/S2", said(4))
