@@ -24,8 +24,10 @@ from sep2.cli import (
     folder,
     groups,
     looking,
+    market_messages,
     mirrors,
     operators,
+    override_notices,
     overrides,
     oversight,
     parties,
@@ -34,7 +36,6 @@ from sep2.cli import (
     receivers,
     restoring,
     reviews,
-    settlement,
     shifts,
     telemetry,
     training,
@@ -83,7 +84,7 @@ app.add_typer(groups.group, name="group")
 app.add_typer(groups.default, name="default")
 app.add_typer(curves.curve, name="curve")
 app.add_typer(controls.control, name="control")
-app.add_typer(overrides.override, name="override")
+app.add_typer(override_notices.root, name="override")
 app.add_typer(backstops.backstop, name="backstop")
 app.add_typer(approvals.approval, name="approval")
 app.add_typer(shifts.shift, name="shift")
@@ -102,7 +103,7 @@ app.add_typer(desk.desk, name="desk")
 app.add_typer(receivers.receiver, name="receiver")
 app.add_typer(receivers.root)
 app.add_typer(compliance.compliance, name="compliance")
-app.add_typer(settlement.root, name="market")
+app.add_typer(market_messages.root, name="market")
 app.add_typer(parties.party, name="party")
 app.add_typer(ders.der, name="der")
 app.add_typer(deliverables.root, name="aggregation")

@@ -199,6 +199,8 @@ PROOFS = {
     "no_such_group": "functions/test_in_band.py",
     "dispatch_beyond_limit": "admin/test_market_dispatches.py",
     "dispatch_late": "admin/test_market_dispatches.py",
+    "override_unanswered": "admin/test_market_overrides.py",
+    "override_reason_due": "admin/test_market_overrides.py",
     "notifier_stalled": "server/test_told_once.py",
     "obedience_low": "server/test_broken_limits.py",
     "operator_control": "envelope/test_overrides.py",
