@@ -180,7 +180,7 @@ async def running(
         await state.clock_guard.begin()
         await _settle(state)
         restore_watch = RestoreWatch(db, state.clock, folder)
-        await restore_watch.begin()
+        await restore_watch.look()
         await state.refresh()
         await _begin(state)
         async with contextlib.AsyncExitStack() as stack:
