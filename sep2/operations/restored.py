@@ -44,7 +44,11 @@ class Restored(NamedTuple):
 
 async def state(db: Connection) -> Restored | None:
     """What is known of a copy that was put back; None where none was."""
-    said = await marks.value(db, MARK)
+    return read(await marks.value(db, MARK))
+
+
+def read(said: str | None) -> Restored | None:
+    """What a mark says; None where there is none."""
     return None if said is None else Restored(*msgspec.json.decode(said, type=tuple[int, int | None, bool, int]))
 
 

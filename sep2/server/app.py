@@ -135,8 +135,11 @@ class State:
     async def refresh(self) -> None:
         """Take over what operators set while the server runs."""
         async with self.db.read() as db:
-            found = await marks.starting_with(db, rates.POLL_RATE)
-            copy = await restored.state(db)
+            said = await marks.starting_with(db, "")
+        found = {
+            name.removeprefix(rates.POLL_RATE): rate for name, rate in said.items() if name.startswith(rates.POLL_RATE)
+        }
+        copy = restored.read(said.get(restored.MARK))
         held, self.house.holds = self.house.holds, copy is not None and copy.holds
         if held and not self.house.holds:
             self.wake()
