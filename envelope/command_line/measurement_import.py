@@ -54,6 +54,8 @@ def import_files(
         at = opened(folder, store)
         if unit:
             unit_of(unit)
+        if decimal not in ("", ".", ","):
+            raise GridError(f"--decimal {decimal!r} is neither . nor ,")
         hints = Hints(zone, at.zone, edge, quantity, unit, decimal)
         now = int(time.time())
         options = importing.ImportOptions(

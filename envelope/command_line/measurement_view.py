@@ -113,7 +113,8 @@ def _tables(store: MeasurementStore, place: str, series: dict[Kind, list[KnownSe
 def _window(series: dict[Kind, list[KnownSeries]], said: tuple[str, str], step: int, as_of: int | None) -> Window:
     """The time that is asked for; by default the last day that has values."""
     last = max((one.until for found in series.values() for one in found), default=int(time.time()))
-    end = -(-last // DAY_S) * DAY_S
+    # A day that ends with the last value, whichever zone the utility's days are of.
+    end = -(-last // step) * step
     since, until = span_of(said, default=(end - DAY_S, end))
     until = since + -(-(until - since) // step) * step
     return Window(since, until, step, as_of)

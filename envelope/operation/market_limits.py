@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,14 +12,19 @@ from envelope.operation.verified_run import VerifiedRun
 from envelope.problem import Direction, Problem
 from envelope.schedule import EnvelopeSchedule
 from envelope.schedule.schedule import whole_w_below
-from sep2.operations.market import published
+from sep2.operations.market import bands, published
+from sep2.operations.market.bands import Counted
 from sep2.rules.market.deliverables import Side
 from sep2.store.connection import Connection
+from sep2.store.market import published as stored
+from sep2.store.market import register
+from sep2.store.market.facts import AsOf
 
 
 async def record(db: Connection, feeder: str, verified: VerifiedRun, left_out: Collection[str], *, now: int) -> None:
     """Keep the limits of load and generation, and the reach, of connections at which component DERs are."""
-    problem, schedule = verified.counted or verified.problem, verified.schedule
+    unplanned = verified.without_plans or verified
+    problem, schedule = unplanned.counted or unplanned.problem, verified.schedule
     rows = np.searchsorted(problem.step_start, schedule.step_start)
     names = _Names(schedule)
     column = {name: k for k, name in enumerate(schedule.connection_id)}
@@ -40,6 +45,14 @@ async def record(db: Connection, feeder: str, verified: VerifiedRun, left_out: C
         limits_of=limits_of,
     )
     await published.record(db, run, now)
+
+
+async def record_bands(db: Connection, names: Collection[str], counted: Sequence[Counted], *, now: int) -> None:
+    """Keep what accepted plans leave the members at these connections, from now on."""
+    there = await stored.connections_of_ders(db, now) & set(names)
+    if there:
+        rows = await register.ders_at(db, there, AsOf(now))
+        await bands.record(db, [row.id for row in rows], counted, now)
 
 
 _SIDES = (Direction.EXPORT, Direction.IMPORT)

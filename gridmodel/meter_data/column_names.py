@@ -36,6 +36,20 @@ WEATHER = {
     "cloudpercent": (Quantity.CLOUD, "percent"),
     "cloudcover": (Quantity.CLOUD, "percent"),
 }
+WEATHER_WORDS = {
+    Quantity.TEMPERATURE: ("temp", "temperature", "airtemp", "airtemperature", "temperature2m", "t2m", "drybulb"),
+    Quantity.IRRADIANCE: ("ghi", "globalhorizontalirradiance", "irradiance", "solarirradiance", "shortwaveradiation"),
+    Quantity.WIND: ("wind", "windspeed", "windspeed10m"),
+    Quantity.CLOUD: ("cloud", "cloudcover", "clouds", "cloudiness", "totalcloudcover", "cloudshare"),
+}
+WITH_UNIT = re.compile(r"(?P<name>[^()\[\]]+?)\s*[(\[](?P<unit>[^()\[\]]+)[)\]]")
+UNIT_WORDS = {
+    "c": "c", "°c": "c", "degc": "c", "celsius": "c", "f": "f", "°f": "f", "degf": "f", "fahrenheit": "f", "k": "k",
+    "w/m2": "w/m2", "w/m²": "w/m2", "w/m^2": "w/m2", "kw/m2": "kw/m2", "kw/m²": "kw/m2",
+    "m/s": "m/s", "ms-1": "m/s", "km/h": "km/h", "kmh": "km/h", "kph": "km/h", "mph": "mph", "kn": "kn", "kt": "kn",
+    "knots": "kn", "%": "percent", "percent": "percent", "share": "share", "0-1": "share", "okta": "okta",
+    "oktas": "okta", "eighths": "okta",
+}  # fmt: skip
 OF_DIRECTION = {
     ("net", "W"): Quantity.NET,
     ("export", "W"): Quantity.EXPORT,
@@ -63,6 +77,8 @@ def meaning_of(said: str) -> Meaning | None:
     name = plain(said)
     if name in WEATHER:
         return Meaning(*WEATHER[name])
+    if (weather := _of_weather(said)) is not None:
+        return weather
     for quantity, own in ENERGY_OF.items():
         if name == plain(own):
             return Meaning(quantity, own.rpartition("_")[2])
@@ -76,9 +92,7 @@ def meaning_of(said: str) -> Meaning | None:
     bare = plain(said[: phase_found.start()]) if phase_found else name
     if bare in VOLTAGES or bare.removesuffix("v") in VOLTAGES:
         return Meaning(VOLTAGES.get(bare) or VOLTAGES[bare.removesuffix("v")], "v", phase=phase)
-    unit = next(
-        (word for word in reversed(words) if word in UNITS and word not in ("c", "none", "share", "a", "v")), ""
-    )
+    unit = next((word for word in reversed(words) if word in UNITS and UNITS[word].dimension in ("W", "var")), "")
     if not unit:
         return Meaning(Quantity.CURRENT, "a", phase=phase) if bare in ("current", "amps", "ia", "currenta") else None
     direction = next(
@@ -86,6 +100,18 @@ def meaning_of(said: str) -> Meaning | None:
     )
     found = OF_DIRECTION.get((direction, UNITS[unit].dimension))
     return None if found is None else Meaning(found, unit, phase=phase)
+
+
+def _of_weather(said: str) -> Meaning | None:
+    """The quantity and unit of a header such as `Wind speed (km/h)`; None where it names no weather."""
+    found = WITH_UNIT.fullmatch(said.strip())
+    if found is None:
+        return None
+    kind = next((one for one in WEATHER_WORDS if plain(found["name"]) in WEATHER_WORDS[one]), None)
+    unit = UNIT_WORDS.get(found["unit"].lower().replace(" ", ""))
+    if kind is None or unit is None or UNITS[unit].dimension != DIMENSION[kind]:
+        return None
+    return Meaning(kind, unit)
 
 
 def meaning_of_word(word: str, column: str) -> Meaning | None:

@@ -6,8 +6,10 @@ import csv
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from gzip import GzipFile
+from io import BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -20,8 +22,17 @@ SAMPLE_BYTES = 256 * 1024
 NOTHING = ["", "NA", "N/A", "NULL", "null", "nan", "NaN", "-", "<NA>"]
 """cells without a value"""
 SEPARATORS = ",;\t|"
+GZIP = b"\x1f\x8b"
+"""first octets of a packed file"""
 _FAULT = re.compile(r"In CSV column #(\d+): (?:Row #(\d+): )?CSV conversion error to \w+: invalid value '(.*)'", re.S)
 _SHAPE = re.compile(r"CSV parse error: (?:Row #(\d+): )?Expected (\d+) columns, got (\d+)", re.S)
+
+
+def unpacked(path: Path) -> BinaryIO:
+    """The octets of a file, which may be packed by gzip."""
+    with path.open("rb") as content:
+        packed = content.read(2) == GZIP
+    return BufferedReader(GzipFile(path)) if packed else path.open("rb")
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,17 @@ def of_meters(staging: Staging) -> Iterator[str]:
             yield from _beyond(quantity, dimension, found, bounds)
 
 
+def of_times(staging: Staging, now: int) -> Iterator[str]:
+    """A sentence on values that are measured after now, epoch seconds: their times were misread."""
+    statement = f"SELECT count(*), max(start) FROM staged WHERE start >= {now}"
+    ((count, last),) = staging.db.execute(statement).fetchall()
+    if count:
+        yield (
+            f"unlikely times: {count:,} values are of after now, the last of {_time(int(last))}; "
+            "are zone and order of day and month right?"
+        )
+
+
 def _beyond(quantity: str, unit: str, found: list[tuple[str, float, int]], bounds: Bounds) -> Iterator[str]:
     large = [one for one in found if one[1] > bounds.most]
     if large:

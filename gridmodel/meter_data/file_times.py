@@ -13,6 +13,7 @@ from gridmodel.errors import FileError
 from gridmodel.meter_data.csv_blocks import Words
 from gridmodel.meter_data.local_times import EPOCH, LocalClock, zone_of
 from gridmodel.meter_data.mapping import ColumnMapping
+from gridmodel.meter_data.store import DAY_S
 
 FORMATS = (
     "%d/%m/%Y %H:%M",
@@ -56,6 +57,10 @@ class FileTimes:
         self.with_offset = self.without = 0
         """number of distinct times that name an offset, and of those that do not"""
         self._known: dict[str, tuple[int, bool]] = {}
+        self._block: tuple[str, int, Whole] = "", 0, np.zeros(0, dtype=np.int64)
+        """field, first row and times of the block that `local` converted last"""
+        self._nonexistent: tuple[int, str, int | None] | None = None
+        """the first time that the zone does not have, with its field and row"""
 
     def local(self, field: str, words: Words, row: int) -> tuple[Whole, Index]:
         """(N,) seconds from 1970, and (N,) whether they are by the local clock (1) or in UTC (0)."""
@@ -68,9 +73,13 @@ class FileTimes:
                     at_row = row + int(np.argmax(words.code == code))
                     raise FileError(self.path, f"{word!r} is no time: {expected}", row=at_row, field=field) from None
                 self._known[word] = _seconds(at)
+                if not EARLIEST < self._known[word][0] < LATEST:
+                    at_row = row + int(np.argmax(words.code == code))
+                    raise FileError(self.path, f"{word!r} is outside 1970 to 2100", row=at_row, field=field)
                 self.without += self._known[word][1]
                 self.with_offset += not self._known[word][1]
         known = np.array([self._known[word] for word in words.words], dtype=np.int64).reshape(-1, 2)
+        self._block = field, row, known[words.code, 0]
         return known[words.code, 0], known[words.code, 1].astype(np.intp)
 
     def epoch(self, local: Whole, by_clock: Index, place: Index, quantity: Index) -> Whole:
@@ -79,22 +88,28 @@ class FileTimes:
         if len(rows):
             local = local.copy()
             local[rows] = self.clock.epoch(local[rows], place[rows], quantity[rows])
-        wrong = (local < EARLIEST) | (local > LATEST)
-        if wrong.any():
-            raise FileError(
-                self.path, f"{int(local[np.argmax(wrong)])} s since 1970 is outside 1970 to 2100", field="time"
-            )
+            if self.clock.nonexistent and self._nonexistent is None:
+                self._nonexistent = self._place_of(self.clock.nonexistent[0])
         return local
+
+    def _place_of(self, at: int) -> tuple[int, str, int | None]:
+        """A time of the last block, or one within a day that it names, with its field and row."""
+        field, row, times = self._block
+        for said in (at, at - at % DAY_S):
+            if len(found := np.flatnonzero(times == said)):
+                return at, field, row + int(found[0])
+        return at, field, None
 
     def check(self) -> None:
         """Refuse times that the zone does not have: the file keeps another one."""
-        if self.clock.nonexistent:
-            at = (EPOCH + timedelta(seconds=self.clock.nonexistent[0])).isoformat(" ", "minutes")
+        if self._nonexistent is not None:
+            seconds, field, row = self._nonexistent
+            at = (EPOCH + timedelta(seconds=seconds)).isoformat(" ", "minutes")
             detail = (
                 f"{at} does not exist in {self.mapping.zone}: clocks go forward over it. "
                 "A file that keeps standard time all the year has a fixed zone, such as --zone +10:00"
             )
-            raise FileError(self.path, detail, field=self.mapping.time or self.mapping.date)
+            raise FileError(self.path, detail, row=row, field=field)
 
 
 def _seconds(at: datetime) -> tuple[int, bool]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from lxml import etree
 
 from gridmodel.errors import FileError
+from gridmodel.meter_data.csv_blocks import unpacked
 from gridmodel.meter_data.csv_readings import Cells, Remarks, si_values
 from gridmodel.meter_data.mapping import Meaning
 from gridmodel.meter_data.nem import codes
@@ -20,6 +21,24 @@ from gridmodel.meter_data.staging import Series, Values
 ESPI = "{http://naesb.org/espi}"
 ATOM = "{http://www.w3.org/2005/Atom}"
 LARGEST_BYTES = 1 << 30
+LARGEST_NUMBER = 1 << 62
+LARGEST_POWER = 12
+"""of ten, by which values are multiplied"""
+
+
+class _Bounded:
+    """A file's octets up to the largest size that is read; more are refused, also where they were packed."""
+
+    def __init__(self, path: Path, content: BinaryIO) -> None:
+        self.path, self.content, self.left = path, content, LARGEST_BYTES
+
+    def read(self, size: int) -> bytes:
+        """Up to so many further octets."""
+        found = self.content.read(size)
+        self.left -= len(found)
+        if self.left < 0:
+            raise FileError(self.path, f"is larger than {LARGEST_BYTES} bytes")
+        return found
 
 
 @dataclass
@@ -45,7 +64,7 @@ class _Feed:
 
 def is_green_button(path: Path) -> bool:
     """Whether a file is XML that names ESPI."""
-    with path.open("rb") as content:
+    with unpacked(path) as content:
         head = content.read(4096)
     return head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<") and b"naesb.org/espi" in head
 
@@ -113,13 +132,11 @@ class GreenButtonReader:
         return Values((series,), np.zeros(len(start), dtype=np.intp), start, duration, found, quality)
 
     def _feed(self) -> _Feed:
-        if self.path.stat().st_size > LARGEST_BYTES:
-            raise FileError(self.path, f"is larger than {LARGEST_BYTES} bytes")
         feed = _Feed()
         try:
-            with self.path.open("rb") as content:
+            with unpacked(self.path) as content:
                 entries = etree.iterparse(
-                    content,
+                    _Bounded(self.path, content),
                     tag=f"{ATOM}entry",
                     resolve_entities=False,
                     no_network=True,
@@ -139,10 +156,7 @@ class GreenButtonReader:
         links = {one.get("rel"): one.get("href", "") for one in entry.iter(f"{ATOM}link") if one.get("rel") == "self"}
         own = _path(links.get("self", ""))
         if (kind := entry.find(f".//{ESPI}ReadingType")) is not None:
-            fields = {one.tag.removeprefix(ESPI): one.text or "" for one in kind if isinstance(one.tag, str)}
-            feed.types[own] = {
-                name: self._number(text, kind) for name, text in fields.items() if name in _TYPE_FIELDS and text.strip()
-            }
+            feed.types[own] = self._type_of(kind)
         elif entry.find(f".//{ESPI}MeterReading") is not None:
             related = [_path(one.get("href", "")) for one in entry.iter(f"{ATOM}link") if one.get("rel") == "related"]
             feed.type_of[own] = next((path for path in related if "ReadingType" in path), "")
@@ -166,9 +180,22 @@ class GreenButtonReader:
 
     def _number(self, text: str | None, at: Any) -> int:
         try:
-            return int(text or "")
+            found = int(text or "")
         except ValueError:
             raise FileError(self.path, f"{text!r} is no whole number", row=at.sourceline) from None
+        if abs(found) > LARGEST_NUMBER:
+            raise FileError(self.path, f"{text!r} is beyond {LARGEST_NUMBER}", row=at.sourceline)
+        return found
+
+    def _type_of(self, kind: Any) -> dict[str, int]:
+        """What a ReadingType says."""
+        texts = {one.tag.removeprefix(ESPI): one.text or "" for one in kind if isinstance(one.tag, str)}
+        found = {name: self._number(texts[name], kind) for name in _TYPE_FIELDS if texts.get(name, "").strip()}
+        power = found.get("powerOfTenMultiplier", 0)
+        if abs(power) > LARGEST_POWER:
+            detail = f"{power} is not in -{LARGEST_POWER}..{LARGEST_POWER}"
+            raise FileError(self.path, detail, row=kind.sourceline, field="powerOfTenMultiplier")
+        return found
 
 
 _TYPE_FIELDS = ("uom", "flowDirection", "powerOfTenMultiplier", "phase")

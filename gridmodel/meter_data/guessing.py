@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from gridmodel.errors import FileError
 from gridmodel.meter_data.column_names import has_energy_unit, meaning_of, meaning_of_word, names, plain, usual_quality
 from gridmodel.meter_data.csv_blocks import NOTHING, Sample, sample
 from gridmodel.meter_data.file_times import format_of, parsed
-from gridmodel.meter_data.mapping import ColumnMapping, Edge, Layout, Meaning
+from gridmodel.meter_data.mapping import ColumnMapping, Edge, Layout, Meaning, checked
 from gridmodel.meter_data.quantities import Quality, Quantity
 from gridmodel.meter_data.store import DAY_S
 from gridmodel.meter_data.wide_readings import time_columns
@@ -41,6 +41,12 @@ class Hints:
     quantity: Quantity | None = None
     unit: str = ""
     decimal: str = ""
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """Options of what was said."""
+        names = ("zone", "edge", "quantity", "unit", "decimal")
+        return tuple(f"--{name}" for name in names if getattr(self, name))
 
 
 def guess(path: Path, hints: Hints | None = None) -> Guess:
@@ -123,7 +129,9 @@ class _Guesser:
                 parsed(cell, other)
         except ValueError:
             return
-        self.assumed.append(f"dates are day/month/year ({self._cells(column)[0]}): the first rows do not tell")
+        first = self._cells(column)[0]
+        said = f"dates are day/month/year ({first}): the first rows do not tell, and time_format of a mapping does"
+        self.assumed.append(said)
 
     def _with_zone(self, mapping: ColumnMapping) -> ColumnMapping:
         said = self._joined_times(mapping)
@@ -168,17 +176,36 @@ class _Guesser:
             words = dict.fromkeys(" ".join(parts) for parts in zip(*cells, strict=False))
             known = {word: meaning for word in words if (meaning := meaning_of_word(word, value)) is not None}
             if known:
+                self._refuse_hints(known)
                 return replace(mapping, value=value, quantity=tuple(said), words=known)
         self.left += [*said, *([value] if value else [])]
         columns = {name: meaning for name in self.left if (meaning := meaning_of(name)) is not None}
         if value and not columns:
             columns = {value: self._of_hints(value)}
+        elif len(columns) == 1:
+            columns = {name: self._corrected(meaning) for name, meaning in columns.items()}
+        else:
+            self._refuse_hints(columns)
         unused = [name for name in self.left if name not in columns]
         if unused:
             self.assumed.append(f"columns not used: {', '.join(unused)}")
         if not columns:
             raise FileError(self.path, f"no column of values; found {', '.join(self.sample.columns)}", row=1)
         return replace(mapping, columns=columns)
+
+    def _corrected(self, meaning: Meaning) -> Meaning:
+        """The meaning of the only column of values, as the hints say it."""
+        said = replace(meaning, quantity=self.hints.quantity or meaning.quantity)
+        return checked(replace(said, unit=self.hints.unit.lower() or meaning.unit))
+
+    def _refuse_hints(self, known: Mapping[str, Meaning]) -> None:
+        """Refuse a quantity or unit that could be meant of any of several kinds of values."""
+        for option, said in (("--quantity", self.hints.quantity), ("--unit", self.hints.unit)):
+            if said:
+                detail = (
+                    f"{option} {said}: of which of {', '.join(known)}? --save-mapping keeps the guess to be corrected"
+                )
+                raise FileError(self.path, detail)
 
     def _of_hints(self, where: str) -> Meaning:
         """The meaning of values that no column name tells."""
@@ -195,7 +222,7 @@ class _Guesser:
         if quantity is None:
             quantity = Quantity.IMPORT
             self.assumed.append("values are import: --quantity says otherwise")
-        return Meaning(quantity, unit.lower())
+        return checked(Meaning(quantity, unit.lower()))
 
     def _wide(self, mapping: ColumnMapping) -> Guess:
         meaning = self._of_hints(self.left[0] if self.left else mapping.time)

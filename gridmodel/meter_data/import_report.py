@@ -29,6 +29,10 @@ class FileTaken:
     left_out: dict[str, int]
     qualities: dict[str, int]
     unknown_qualities: dict[str, int]
+    read_as: str = ""
+    """digest of how it was read"""
+    arrived: int | None = None
+    """epoch seconds at which the same file, read so, was taken first; None: it was not taken before"""
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,8 @@ def summarise(report: ImportReport, staging: Staging) -> None:
     if report.kind is Kind.AMI:
         _gaps(report, staging)
         report.unlikely = list(doubts.of_meters(staging))
+    if report.kind is not Kind.WEATHER:
+        report.unlikely += doubts.of_times(staging, report.at)
     _long_days(report, staging)
 
 
@@ -128,10 +134,13 @@ def sentences(report: ImportReport) -> Iterator[str]:
             more = sum(other.assumed == one.assumed for other in report.files) - 1
             yield f"{one.path}{f' and {more} more' if more else ''}: {one.format}"
             yield from (f"  {line}" for line in one.assumed)
+        if one.arrived is not None:
+            yield f"  {one.path} was taken before, at {_time(one.arrived)}: what it says was known then"
         shown.add(one.assumed)
     c = report.counts
     if not report.series:
         yield f"No values{_of_missing(c)}."
+        yield from _doubts(report)
         return
     yield (
         f"{report.places:,} places, {report.series:,} series, from {_time(report.since)} to {_time(report.until)}, "

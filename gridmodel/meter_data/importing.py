@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +20,8 @@ from gridmodel.arrays import Whole
 from gridmodel.errors import FileError, GridError
 from gridmodel.meter_data import series_index
 from gridmodel.meter_data.csv_readings import LongReader, Remarks
+from gridmodel.meter_data.exporting import is_own_export
+from gridmodel.meter_data.file_times import EARLIEST, LATEST
 from gridmodel.meter_data.green_button import GreenButtonReader, is_green_button
 from gridmodel.meter_data.guessing import Guess, Hints, guess
 from gridmodel.meter_data.import_report import FileTaken, ImportReport, summarise
@@ -62,6 +67,14 @@ class Opened:
     assumed: tuple[str, ...]
     mapping: ColumnMapping | None = None
     kind: Kind = Kind.AMI
+    said_by: str = ""
+    """whatever else decides how it is read"""
+
+    @property
+    def read_as(self) -> str:
+        """Digest of how the file is read: with the same octets, it has the same values."""
+        mapping = self.mapping.to_toml() if self.mapping is not None else ""
+        return hashlib.sha256("\n".join((self.kind, mapping, self.said_by)).encode()).hexdigest()
 
     @property
     def remarks(self) -> Remarks:
@@ -75,20 +88,52 @@ def open_file(path: Path, options: ImportOptions) -> Opened:
     """A file with the reader of its format; FileError where it has none."""
     if not path.is_file():
         raise FileError(path, "not a file" if path.exists() else "no such file")
-    if options.kind is Kind.SCADA:
+    with readable(path):
+        return _opened(path, options)
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Refuse, by the file's name, what damaged content makes of reading it."""
+    try:
+        yield
+    except GridError:
+        raise
+    except (EOFError, zlib.error, gzip.BadGzipFile) as wrong:
+        raise FileError(path, f"its packed content is damaged or cut off: {wrong}") from None
+    except (ValueError, OverflowError, OSError) as wrong:
+        raise FileError(path, f"can not be read: {wrong}") from None
+
+
+def _opened(path: Path, options: ImportOptions) -> Opened:
+    if options.tags is not None and options.kind is not Kind.SCADA:
+        raise GridError("--tags says what SCADA points mean: --as scada")
+    if options.kind is Kind.SCADA and not (options.tags is None and is_own_export(path)):
         return _scada(path, options)
     if version := is_nem(path):
         sign = "E channels are import, B channels export; times are UTC+10, each value is of the interval it stands in"
+        unused = _unused(version, options, connection=True)
         if version == "NEM12":
-            return Opened(path, Nem12Reader(path), "NEM12 (aemo-mdff-reader)", (sign, "units as each channel says"))
+            said = (sign, "units as each channel says", *unused)
+            return Opened(path, Nem12Reader(path), "NEM12 (aemo-mdff-reader)", said)
         reads = "accumulated energies between two reads: kept apart, and in no interval of theirs"
-        return Opened(path, Nem13Reader(path), "NEM13 (aemo-mdff-reader)", (sign, reads), kind=Kind.ACCUMULATED)
+        said = (sign, reads, *unused)
+        return Opened(path, Nem13Reader(path), "NEM13 (aemo-mdff-reader)", said, kind=Kind.ACCUMULATED)
     if path.suffix.lower() == ".xml" and not is_green_button(path):
         raise FileError(path, "is no Green Button: its first lines do not name ESPI (naesb.org/espi)")
     if is_green_button(path):
         sign = "flow direction 1 is import, 19 export; times are UTC and begin their interval; units as each type says"
-        return Opened(path, GreenButtonReader(path, options.connection), "Green Button (ESPI)", (sign,))
+        reader = GreenButtonReader(path, options.connection)
+        said = (sign, *_unused("Green Button", options))
+        return Opened(path, reader, "Green Button (ESPI)", said, said_by=options.connection)
     return _csv(path, options)
+
+
+def _unused(name: str, options: ImportOptions, *, connection: bool = False) -> tuple[str, ...]:
+    """A sentence on the options that a format leaves no room for."""
+    said = [*options.hints.said, *(["--mapping"] if options.mapping is not None else [])]
+    said += ["--connection"] if connection and options.connection else []
+    return (f"not used: {', '.join(said)}; {name} says it itself",) if said else ()
 
 
 def _refuse_names(path: Path, values: Values) -> None:
@@ -101,14 +146,26 @@ def _refuse_names(path: Path, values: Values) -> None:
                 raise FileError(path, f"{name!r}: an identifier holds a character that can not be printed")
 
 
+def _refuse_times(path: Path, values: Values) -> None:
+    """Refuse times that no file can mean."""
+    for at in (values.start, values.arrived):
+        if at is not None and len(at) and not EARLIEST <= at.min() <= at.max() <= LATEST:
+            wrong = int(at.min() if at.min() < EARLIEST else at.max())
+            raise FileError(path, f"a time {wrong} s from 1970 is outside 1970 to 2100")
+
+
 def _csv(path: Path, options: ImportOptions) -> Opened:
     if options.mapping is not None:
+        if said := options.hints.said:
+            raise GridError(f"{said[0]} beside --mapping: the mapping says it; change it there")
         found = Guess(read_mapping(options.mapping), False, ())
         source = f"CSV by {options.mapping}"
     else:
         found, source = guess(path, options.hints), "CSV, guessed"
     reader = READERS[found.mapping.layout](path, found.mapping, descending=found.descending)
     said = (*_said_of(found.mapping), *(f"assumed: {one}" for one in found.assumed))
+    if options.connection:
+        said = (*said, "not used: --connection; the file names its places")
     return Opened(path, reader, f"{source}, layout {found.mapping.layout}", said, found.mapping, options.kind)
 
 
@@ -130,7 +187,8 @@ def _scada(path: Path, options: ImportOptions) -> Opened:
     said = (
         f"times without an offset are {reader.zone}; a value holds until the next, at most hold_s; signs by the tag map"
     )
-    return Opened(path, reader, "SCADA points", (said,), kind=Kind.SCADA)
+    of_tags = f"{reader.zone} {reader.mapping.decimal} {options.tags.read_text(encoding='utf-8-sig')}"
+    return Opened(path, reader, "SCADA points", (said,), kind=Kind.SCADA, said_by=of_tags)
 
 
 @dataclass(frozen=True)
@@ -159,15 +217,19 @@ def prepare(
     (kind,) = kinds
     zone = options.hints.zone or options.hints.default_zone or "UTC"
     report = ImportReport(kind, zone, f"{datetime.fromtimestamp(now, UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}", now)
+    known = _known_files(store)
     staging = Staging(store, kind, keep_from=options.keep_from)
     try:
         for one in opened:
             progress(f"reading {one.path.name}")
-            before = len(staging)
-            for values in one.reader:
-                _refuse_names(one.path, values)
-                staging.add(with_arrival(values, options.arrived, zone), now)
-            report.files.append(_taken(one, len(staging) - before))
+            before, digest = len(staging), _digest(one.path)
+            earlier = known.get((digest, one.read_as)) if options.arrived == "" else None
+            with readable(one.path):
+                for values in one.reader:
+                    _refuse_names(one.path, values)
+                    _refuse_times(one.path, values)
+                    staging.add(with_arrival(values, options.arrived, zone), now if earlier is None else earlier)
+            report.files.append(_taken(one, len(staging) - before, digest, earlier))
         if compare:
             progress("comparing with what is known")
             report.counts = staging.compare()
@@ -178,9 +240,24 @@ def prepare(
     return Prepared(staging, report, tuple(opened))
 
 
-def _taken(one: Opened, values: int) -> FileTaken:
-    with one.path.open("rb") as content:
-        digest = hashlib.file_digest(content, "sha256").hexdigest()
+def _digest(path: Path) -> str:
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _known_files(store: MeasurementStore) -> dict[tuple[str, str], int]:
+    """When each file that was taken before first arrived, by its digest and how it was read.
+
+    What it says was known then: taken once more, after a correction, it is still the older.
+    """
+    found: dict[tuple[str, str], int] = {}
+    for report in imports(store):
+        for one in report["files"]:
+            found.setdefault((one["sha256"], one.get("read_as", "")), int(one.get("arrived") or report["at"]))
+    return found
+
+
+def _taken(one: Opened, values: int, digest: str, earlier: int | None) -> FileTaken:
     remarks = one.remarks
     return FileTaken(
         str(one.path),
@@ -191,6 +268,8 @@ def _taken(one: Opened, values: int) -> FileTaken:
         dict(remarks.left_out),
         dict(remarks.qualities),
         dict(remarks.unknown_qualities),
+        one.read_as,
+        earlier,
     )
 
 

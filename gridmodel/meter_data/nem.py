@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from importlib.resources import files
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,12 +20,15 @@ from numpy.typing import NDArray
 
 from gridmodel.arrays import Index, Whole
 from gridmodel.errors import FileError
+from gridmodel.meter_data.csv_blocks import unpacked
 from gridmodel.meter_data.csv_readings import Cells, Remarks, si_values
 from gridmodel.meter_data.mapping import Meaning
 from gridmodel.meter_data.quantities import UNITS, Quality, Quantity
 from gridmodel.meter_data.staging import Series, Values
 
 ZONE_S = 10 * 3600
+LONGEST_HEADER = 1000
+"""octets of a first record"""
 DAYS_AT_ONCE = 400
 """300 records of a channel that are converted together"""
 
@@ -44,15 +48,15 @@ class NumberedRow(NamedTuple):
 
 def is_nem(path: Path) -> str:
     """NEM12 or NEM13, by the first record; "" for another file."""
-    with path.open(encoding="utf-8-sig", errors="replace") as lines:
-        first = lines.readline().split(",")
+    with unpacked(path) as content:
+        first = content.readline(LONGEST_HEADER).decode("utf-8-sig", errors="replace").split(",")
     found = first[1].strip().upper() if len(first) > 1 and first[0].strip() == "100" else ""
     return found if found in ("NEM12", "NEM13") else ""
 
 
 def rows_of(path: Path) -> Iterator[NumberedRow]:
     """The records of a file."""
-    with path.open(encoding="utf-8-sig", newline="") as lines:
+    with unpacked(path) as content, TextIOWrapper(content, encoding="utf-8-sig", newline="") as lines:
         reader = csv.reader(lines)
         try:
             for cells in reader:
@@ -174,7 +178,7 @@ class Nem13Reader:
                 (one,) = mdff.parse_accumulations(iter([row.cells]))
             except ValueError as wrong:
                 raise FileError(self.path, str(wrong), row=row.number) from None
-            meaning = meaning_of(one.nmi_suffix, one.uom)
+            meaning = meaning_of(_letter(one.nmi_suffix, one.direction_indicator), one.uom)
             times = one.previous_register_read_datetime, one.current_register_read_datetime
             if meaning is None or None in times:
                 self.remarks.count(self.remarks.left_out, f"register {one.nmi_suffix} in {one.uom}", 1)
@@ -200,6 +204,14 @@ def meaning_of(suffix: str, unit: str) -> Meaning | None:
     if found is None or dimension not in found:
         found = said["units"]
     return Meaning(Quantity(found[dimension]), known) if dimension in found else None
+
+
+def _letter(suffix: str, direction: str) -> str:
+    """The suffix of an accumulated register; where it is a number, the letter that its direction stands for.
+
+    E is energy out of the grid, which the customer imports, I energy into it.
+    """
+    return suffix if suffix[:1].isalpha() else {"E": "E", "I": "B"}.get(direction.strip().upper(), suffix)
 
 
 def _with_gaps(row: NumberedRow, intervals: int) -> Sequence[str]:

@@ -16,7 +16,7 @@ from gridmodel.meter_data.reading import MeasuredTable
 
 COLOURS = {
     Quantity.IMPORT: "#5d6d7e",
-    Quantity.EXPORT: "#e59866",
+    Quantity.EXPORT: "#239b56",
     Quantity.NET: "#1f618d",
     Quantity.VOLTAGE: "#7d3c98",
     Quantity.LOWEST_VOLTAGE: "#2471a3",
@@ -45,17 +45,18 @@ def place_picture(name: str, tables: Mapping[Quantity, MeasuredTable], path: Pat
         axis.grid(alpha=0.3)
         axis.legend(loc="upper left", fontsize="small", ncols=4)
     _dates(axes[-1])
-    axes[0].set_title(f"{name}: orange is estimated, substituted or suspect; shaded is not measured")
+    axes[0].set_title(f"{name}: orange dots are estimated, substituted or suspect; shaded is not measured")
     figure.savefig(path, dpi=110)
     return path
 
 
 def _draw(axis: Any, quantity: Quantity, table: MeasuredTable) -> None:
-    start, value = _times(table.window.start), table.value[:, 0]
-    axis.step(start, value, where="post", linewidth=1.0, label=str(quantity), color=COLOURS.get(quantity))
+    start, value, window = table.window.start, table.value[:, 0], table.window
+    edges = _times(np.append(start, window.until))
+    axis.stairs(value, edges, baseline=None, linewidth=1.0, label=str(quantity), color=COLOURS.get(quantity))
     doubtful = (table.quality[:, 0] > Quality.MEASURED) & np.isfinite(value)
     if doubtful.any():
-        axis.plot(start[doubtful], value[doubtful], ".", markersize=3, color=DOUBTFUL)
+        axis.plot(_times(start[doubtful] + window.step_s // 2), value[doubtful], ".", markersize=3, color=DOUBTFUL)
 
 
 def _shade_gaps(axis: Any, tables: list[MeasuredTable]) -> None:

@@ -82,6 +82,8 @@ class Unit(NamedTuple):
     """by which a value becomes one in SI"""
     is_energy: bool = False
     """the value is a sum over its interval, in W s after the factor"""
+    offset: float = 0.0
+    """is added before the factor"""
 
 
 HOUR_S = 3600.0
@@ -106,11 +108,17 @@ UNITS: dict[str, Unit] = {
     "a": Unit("A", 1.0),
     "ka": Unit("A", 1e3),
     "c": Unit("C", 1.0),
+    "f": Unit("C", 5 / 9, offset=-32.0),
+    "k": Unit("C", 1.0, offset=-273.15),
     "w/m2": Unit("W/m2", 1.0),
     "kw/m2": Unit("W/m2", 1e3),
     "share": Unit("share", 1.0),
     "percent": Unit("share", 0.01),
+    "okta": Unit("share", 0.125),
     "m/s": Unit("m/s", 1.0),
+    "km/h": Unit("m/s", 1 / 3.6),
+    "mph": Unit("m/s", 0.44704),
+    "kn": Unit("m/s", 1852 / 3600),
     "none": Unit("none", 1.0),
 }
 DIMENSION = {
@@ -132,7 +140,11 @@ DIMENSION = {
     Quantity.TAP: "none",
     Quantity.STATE: "none",
 }
-SI_UNIT = {dimension: name for name, (dimension, factor, energy) in UNITS.items() if factor == 1.0 and not energy}
+SI_UNIT = {
+    dimension: name
+    for name, (dimension, factor, energy, offset) in UNITS.items()
+    if factor == 1.0 and not energy and not offset
+}
 LARGEST = {"W": 1e9, "var": 1e9, "VA": 1e9, "V": 1e6, "A": 1e5, "C": 80.0, "W/m2": 1500.0, "share": 1.0, "m/s": 120.0}
 """Magnitude beyond which a value is refused: a unit has slipped."""
 
@@ -152,5 +164,5 @@ def fits(quantity: Quantity, unit: str) -> bool:
 
 def in_si(value: Real, unit: Unit, duration_s: Real) -> Real:
     """Means in SI units of values that are sums or means over their intervals of `duration_s` seconds."""
-    scaled = value * unit.factor
+    scaled = (value + unit.offset) * unit.factor
     return np.asarray(scaled / duration_s if unit.is_energy else scaled, dtype=np.float64)

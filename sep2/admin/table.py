@@ -17,6 +17,7 @@ from sep2.admin import (
     customers,
     desk,
     erasing,
+    followed,
     groups,
     history,
     looking,
@@ -35,6 +36,7 @@ from sep2.admin import (
 )
 from sep2.admin.brought import brought
 from sep2.admin.market.after_routes import TABLE as MARKET_AFTER
+from sep2.admin.market.override_routes import TABLE as MARKET_OVERRIDES
 from sep2.admin.market.plan_routes import TABLE as MARKET_PLANS
 from sep2.admin.market.routes import TABLE as MARKET
 from sep2.rest.route import Route
@@ -97,6 +99,7 @@ TABLE = (
     Route("DELETE", "/devices/{device}", register.remove_device, ENGINEER, register.show_device),
     Route("POST", "/devices/{device}/rename", changes.rename_device, ENGINEER, register.show_device),
     Route("PUT", "/devices/{device}/client", changes.move_device_to_client, ENGINEER, register.show_device),
+    Route("GET", "/devices/{device}/modes", followed.list_measured_modes, VIEWER),
     Route("GET", "/devices/{device}/default", register.show_served_default, VIEWER),
     Route("PUT", "/devices/{device}/connection", register.move_device, ENGINEER, register.show_device),
     Route("POST", "/devices/{device}/stay", register.keep_device, ENGINEER, register.show_device),
@@ -269,6 +272,7 @@ TABLE = (
     *MARKET,
     *MARKET_PLANS,
     *MARKET_AFTER,
+    *MARKET_OVERRIDES,
 )
 
 

@@ -10,7 +10,7 @@ import typer
 from sep2.cli.api import api, at
 from sep2.cli.market_times import day_or_moment, span_of, time_of
 from sep2.cli.show import Limit, counted, listed, only, show
-from sep2.cli.units import When, shown_power, span
+from sep2.cli.units import When, shown_power, shown_time, span
 from sep2.cli.verb import verb
 from sep2.partner import plan_types as t
 from sep2.rest.types import Listed
@@ -18,6 +18,7 @@ from sep2.rest.types import Listed
 plan = typer.Typer(no_args_is_help=True, help="Plans: what aggregations intend, and what the network says to it.")
 
 COLUMNS = ("no.", "plan", "aggregation", "version", "when", "state", "flags")
+CREDIT = ("DER", "day", "kept", "counts", "may rise to", "worst excess")
 STEPS = ("node", "when", "low", "plan", "high", "verdict", "allowed", "bound by")
 
 
@@ -106,6 +107,30 @@ def show_plan(
     verdicts = f"; {counted(len(one.verdicts), 'verdict')}." if one.verdicts else "."
     rows = [row for node in one.nodes for row in _steps(node, one.step_s)]
     show(one, said + verdicts, columns=STEPS, rows=rows)
+
+
+@verb(plan, "credit")
+def show_credit(
+    aggregation: Annotated[str, typer.Argument(metavar="AGGREGATION", help="Its name.")],
+    *,
+    every: Annotated[bool, typer.Option("--every", help="All judged days, not only each member's last one.")] = False,
+) -> None:
+    """How members kept the bands of accepted plans, and how far their next ones count in limits.
+
+    At 100 % a member is counted with no more than its band, so that others get what it leaves; at 0 % with all that it
+    can do, as if there were no plan. It rises slowly as bands are kept, and falls at once (`sep2 market profile show`).
+    """
+    path = at("market", "aggregations", aggregation, "credit")
+    found = api().get(path, t.Credit, **({"every": "true"} if every else {}))
+    rows = [_credit_row(one) for one in found.days]
+    many = counted(len({one.der for one in found.days}), "member")
+    none = " No day has been judged: a plan has to be accepted, and a day with it settled." if not rows else ""
+    show(found, f"{many} of {found.aggregation} with judged plans.{none}", columns=CREDIT, rows=rows)
+
+
+def _credit_row(one: t.KeptDay) -> tuple[str, ...]:
+    parts = (f"{100 * part:.0f} %" for part in (one.credit, one.target, one.worst))
+    return (one.der, shown_time(one.day), f"{one.kept} of {one.tested}", *parts)
 
 
 def _row(one: t.Plan) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from sep2.rest.route import Request
 from sep2.rules.market.deliverables import Deliverable, RunSteps, merged
 from sep2.rules.market.deliverables import deliverables as summed
 from sep2.rules.market.faults import Fault, refuse
+from sep2.rules.told_times import told
 from sep2.store.market import published
 from sep2.store.market.series import unpacked
 
@@ -52,9 +53,10 @@ async def _span(rq: Request, asked: t.DeliverableQuery) -> _Span:
     last = deliverables.last_end(runs) or start + LONGEST_S
     end = min(max(last, start + step_s), start + LONGEST_S) if asked.end is None else asked.end
     if end <= start:
-        refuse([Fault("end", "ends_before_start", str(end), f"after {start}")])
+        refuse([Fault("end", "ends_before_start", told(end), f"after {told(start)}")])
     if (end - start) // step_s > t.MOST_STEPS:
-        refuse([Fault("end", "too_long", str(end), f"at most {t.MOST_STEPS} steps, {start + t.MOST_STEPS * step_s}")])
+        latest = told(start + t.MOST_STEPS * step_s)
+        refuse([Fault("end", "too_long", told(end), f"at most {t.MOST_STEPS} steps, until {latest}")])
     return _Span(start, end, step_s)
 
 

@@ -121,3 +121,37 @@ class PlanShown(Plan, frozen=True, kw_only=True):
     nodes: list[PlanNodeShown]
     verdicts: list[VerdictSaid]
     versions: list[Plan]
+
+
+class KeptDay(Struct, frozen=True, kw_only=True):
+    """How a member kept the bands of accepted plans on a settled day, and how far the next ones are believed."""
+
+    der: str
+    day: int
+    """when it began, epoch seconds"""
+    tested: int
+    """intervals with a band in force of which enough was measured"""
+    kept: int
+    worst: float
+    """the greatest excess, as a part of what the member can do"""
+    credit: float
+    """from 0, what is planned counts for nothing, to 1, it is taken at its word"""
+    target: float
+    """what the credit may rise to, from the days until then"""
+    until: int
+    """when it ends unless another day is judged"""
+
+
+class Credit(Struct, frozen=True, kw_only=True):
+    """How far the plans of an aggregation are believed, member by member."""
+
+    aggregation: str
+    days: list[KeptDay]
+    """of each member the last one, or all of the window; the latest first"""
+
+
+class CreditQuery(Struct, frozen=True, kw_only=True):
+    """Which days to show."""
+
+    every: bool = False
+    """all days of the window, not only the last one of each member"""

@@ -13,17 +13,21 @@ from sep2.operations.market.verdicts import VerdictBody
 from sep2.partner import plan_types as t
 from sep2.rest.route import Request, listed, page
 from sep2.rest.types import Listed
+from sep2.rules.market.credit import DAY_S
 from sep2.rules.market.deliverables import deliverables as summed
 from sep2.rules.market.faults import Fault, refuse
 from sep2.rules.market.plan_forms import read_csv, series_of
 from sep2.rules.market.plans import MOST_VALUES, Series, Verdict
+from sep2.rules.market.shares import WHOLE_PPM
 from sep2.store.connection import Connection
+from sep2.store.market import bands
 from sep2.store.market import plans as stored
 from sep2.store.market.facts import Written
 from sep2.store.market.plans import Which
 from sep2.store.market.series import unpacked
 
 CHECKING = "checking"
+MOST_DAYS = 62
 
 
 async def submit(rq: Request, aggregation: Row[Any], asked: t.PlanSaid, source: str) -> t.Plan:
@@ -150,3 +154,18 @@ def _verdict(row: Row[Any]) -> t.VerdictSaid:
         run_ids=json.loads(row.run_ids),
         too_late=bool(row.is_too_late),
     )
+
+
+async def credit(rq: Request, aggregation: Row[Any], asked: t.CreditQuery) -> t.Credit:
+    """How members kept the bands of accepted plans, and how far the next ones are believed."""
+    if asked.every:
+        rows = list(reversed(await bands.days_of(rq.db, aggregation.id, rq.now - MOST_DAYS * DAY_S)))
+    else:
+        rows = list(await bands.latest_credits(rq.db, [aggregation.id]))
+    return t.Credit(aggregation=aggregation.name, days=[_kept_day(row) for row in rows])
+
+
+def _kept_day(row: Row[Any]) -> t.KeptDay:
+    parts = {name: getattr(row, f"{name}_ppm") / WHOLE_PPM for name in ("worst", "credit", "target")}
+    same = {name: getattr(row, name) for name in ("day", "tested", "kept", "until")}
+    return t.KeptDay(der=row.der_name, **same, **parts)

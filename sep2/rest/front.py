@@ -23,6 +23,7 @@ from sep2.rest.refusals import OUTAGES, Answer, as_json, errors_as_json
 from sep2.rest.route import LARGEST_BODY, Request, Route
 from sep2.rest.tables import CSV, DECLARATION, NEXT, XML, as_csv, wants_csv
 from sep2.rest.types import Nothing, SecondedQuery, Waiting
+from sep2.rules.told_times import tell_in
 from sep2.server.app import State
 from sep2.store import audits
 from sep2.store.connection import Clash, Connection
@@ -94,10 +95,11 @@ def application(
 
 
 def _measured(state: State) -> Middleware:
-    """A middleware that counts answers and times them, by the path in the table."""
+    """A middleware that counts answers and times them by their path in the table, and has times be told as local."""
 
     @web.middleware
     async def measure(request: web.Request, handler: Handler) -> web.StreamResponse:
+        tell_in(state.settings.utility.local)
         began = time.perf_counter()
         answer = await handler(request)
         resource = request.match_info.route.resource
@@ -181,7 +183,8 @@ def _change(state: State, route: Route) -> Answer:
             return as_json(hidden(tried.answer) if route.secret else tried.answer)
         except SepError as refusal:
             if not how.dry_run:
-                await auditing.note_refusal(state, http, refusal, caller=caller, verb=route.verb, asked=asked)
+                kept = _without(asked, route.kept_apart)
+                await auditing.note_refusal(state, http, refusal, caller=caller, verb=route.verb, asked=kept)
             raise
         for step in done.after:
             await step()
@@ -253,7 +256,7 @@ async def _made(state: State, change: _Change) -> _Done:
         rq = Request(state, db, state.clock.now(), decoding.ids(http), caller, only_trying=how.dry_run)
         if once is not None and (kept := await once.answered(db, rq.now)) is not None:
             waits = route.seconded and _is_waiting(kept)
-            return _Done(kept, again=True, status=202 if waits else route.status)
+            return _Done(kept, again=True, status=202 if waits else route.status_of(kept))
         before = await _before(route, rq)
         _check_match(http, before)
         done = await route.handler(rq, asked)
@@ -266,7 +269,7 @@ async def _made(state: State, change: _Change) -> _Done:
             await once.keep(db, rq.now, b"" if route.secret else answer)
         await _note(db, change, rq.now, before=before, answered=done)
     log.info("%s by %s: %s", route.verb, caller.name, http.path)
-    return _Done(answer, rq.after, status=route.status)
+    return _Done(answer, rq.after, status=route.status_of(answer))
 
 
 async def _before(route: Route, rq: Request) -> Any:

@@ -17,6 +17,7 @@ from sep2.clock import Clock, SteppedClock, SystemClock
 from sep2.errors import SepError
 from sep2.functions.request import House
 from sep2.operations import identifiers, newcomers, rates, restored
+from sep2.rules.told_times import tell_in
 from sep2.server import security
 from sep2.server.causes import Causes
 from sep2.server.chain_watch import ChainWatch
@@ -29,6 +30,7 @@ from sep2.server.http import Http
 from sep2.server.judge import Judge
 from sep2.server.kept import Kept
 from sep2.server.knocks import Knocks
+from sep2.server.ladder_watch import LadderWatch
 from sep2.server.notify import Notifier
 from sep2.server.override_watch import OverrideWatch
 from sep2.server.part import FIRST, Part, sites
@@ -109,6 +111,7 @@ class State:
         self.override_watch = OverrideWatch(db, clock, settings)
         self.review_watch = ReviewWatch(db, clock, settings)
         self.dispatch_watch = DispatchWatch(db, clock, settings)
+        self.ladder_watch = LadderWatch(db, clock, settings)
         self.settle_watch = SettleWatch(db, clock, settings, lambda: self.house.poll_rate("DERProgramList"))
         self.plan_verdicts = PlanVerdicts(db, clock, settings)
         self.webhooks = Webhooks(db, clock, settings)
@@ -176,6 +179,7 @@ async def running(
 
     folder: the server's, in which it notes how far the database has come; None: a copy that is put back is not noticed.
     """
+    tell_in(settings.utility.local)  # before anything begins that could say a time
     db = await open_database(settings.database.url)
     try:
         leads = db.may_lead = part is None or part.leads
@@ -197,7 +201,8 @@ async def running(
             own = [state.notifier.run, state.sweep.run, state.clock_guard.run, state.watch.run, state.replacements.run]
             own += [state.knocks.run, state.causes.run, state.chain_watch.run, state.webhooks.run]
             own += [state.override_watch.run, state.review_watch.run, state.dispatch_watch.run]
-            own += [state.settle_watch.run, state.plan_verdicts.run, state.db.stay_informed, restore_watch.run]
+            own += [state.ladder_watch.run, state.settle_watch.run, state.plan_verdicts.run, state.db.stay_informed]
+            own += [restore_watch.run]
             own += [state.seen.run, state.contacts.run, state.judge.run]
             # What extensions do is for the process that leads, which another worker never is.
             beside = [partial(worker, state) for worker in (_keep_up, *(workers if leads else ()))]

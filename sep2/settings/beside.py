@@ -34,6 +34,8 @@ class Market(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who writes letters."""
     evidence_key: Path = Path("pki/evidence.pem")
     """The Ed25519 key that signs evidence packs, with its certificate; made at the first pack where it is missing."""
+    outbox: Path | None = None
+    """A folder for copies to a system operator: a CSV file for each override of an aggregation, and one for its end."""
 
 
 class Partner(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -49,3 +51,5 @@ class Partner(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Look-ups that one party may make; those of 20 seconds may come at once. 0: no bound."""
     changes_per_second: Annotated[int, Meta(ge=0, le=100_000)] = 5
     """The same of changes."""
+    private_webhooks: bool = False
+    """Whether parties may have copies of their messages sent to private addresses, beside public ones."""

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct, field
 
 from sep2.errors import SepError
+from sep2.rules.days import LocalTime
 from sep2.rules.defaults import Layout
 from sep2.rules.identifiers import DOCUMENTATION_PEN
 from sep2.rules.limits import LARGEST_W
@@ -326,6 +327,11 @@ class Utility(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             None if said == "none" else said for said in (self.default_import_w, self.default_export_w)
         )
         return PowerLimits(import_w=import_w, export_w=export_w)
+
+    @property
+    def local(self) -> LocalTime:
+        """Local time, by which days begin and times are told."""
+        return LocalTime(self.zone, self.tz_offset_s)
 
     def poll_rate_of(self, resource: str) -> int:
         """Seconds between two polls of that resource, unless the operator has set another rate since."""

@@ -15,6 +15,7 @@ from sep2.store import (  # so that `tables.metadata` knows every table
 from sep2.store.connection import Busy, Clash, Connection, Done
 from sep2.store.database import Database
 from sep2.store.market import after_tables as market_after_tables
+from sep2.store.market import override_tables as market_override_tables
 from sep2.store.market import plan_tables as market_plan_tables
 from sep2.store.market import tables as market_tables
 from sep2.store.opening import migrate, open_database
@@ -32,6 +33,7 @@ __all__ = [
     "diagram_tables",
     "judged_tables",
     "market_after_tables",
+    "market_override_tables",
     "market_plan_tables",
     "market_tables",
     "migrate",

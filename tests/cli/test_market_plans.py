@@ -60,3 +60,6 @@ def test_a_plan_is_handed_in_listed_and_shown(sep2: Sep2, tmp_path: Path):
     assert sep2("plan", "show", "999999").status == 1
     file.write_text("{")
     assert sep2("plan", "submit", str(file)).status == 2
+    said = sep2("plan", "credit", "Plan VPP")
+    assert (said.status, "No day has been judged" in said.out) == (0, True)
+    assert sep2("plan", "credit", "nobody").status == 1

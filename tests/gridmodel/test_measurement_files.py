@@ -1,5 +1,6 @@
 """Files of meters, SCADA and weather: read rightly, or refused by file, row, field and value."""
 
+import gzip
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,7 @@ from gridmodel import GridError
 from gridmodel.errors import FileError
 from gridmodel.meter_data.head_voltage import head_voltage
 from gridmodel.meter_data.import_report import sentences
-from gridmodel.meter_data.mapping import read_mapping
+from gridmodel.meter_data.mapping import Edge, read_mapping
 from gridmodel.meter_data.quantities import Quality, Quantity
 from gridmodel.meter_data.reading import Window, net_import_w, read
 from gridmodel.meter_data.series_index import known_series
@@ -96,6 +97,96 @@ def test_nem13_energies_are_kept_apart_from_intervals(store, tmp_path):
     (reads,) = known_series(store, Kind.ACCUMULATED)
     assert reads.until - reads.first == 89 * DAY_S
     assert not net_import_w(store, ["6102000002"], DAY).known.any()
+
+
+@pytest.mark.parametrize(
+    ("direction", "quantity"), [("E", Quantity.IMPORT), ("I", Quantity.EXPORT)], ids=["out of the grid", "into it"]
+)
+def test_a_numbered_register_of_nem13_is_read_by_its_direction(store, tmp_path, direction, quantity):
+    times = "000100,20260201120000,A,,,000400,20260501120000,A,,"
+    record = f"250,6102000002,1141,01,11,11,M1,{direction},{times},300,kWh,20260801,,"
+    take(store, table(tmp_path / "nem13.csv", "100,NEM13,202606010000,MDP1,RET1", record, "900"))
+    (found,) = known_series(store, Kind.ACCUMULATED)
+    assert found.series.quantity == quantity
+
+
+def test_a_file_of_which_nothing_is_taken_says_why(store, tmp_path):
+    report = look(store, green_button(tmp_path / "gas.xml", kinds=((119, 1, 3600),)))
+    assert list(sentences(report))[-1] == "not taken: uom 119, flowDirection 1 (24 values)"
+
+
+def test_packed_files_are_read_in_every_format_and_damaged_ones_refused(store, tmp_path):
+    files = [
+        nem12(tmp_path / "nem.csv", "6102000001", [("20260529", [0.5] * 48, "A,,,,")]),
+        green_button(tmp_path / "feed.xml"),
+        own_file(tmp_path / "own.csv", {"c1": [100.0] * 48}),
+    ]
+    for path in files:
+        packed = gzip.compress(path.read_bytes())
+        whole, cut = (tmp_path / f"{name}{path.suffix}.gz" for name in ("whole", "cut"))
+        whole.write_bytes(packed)
+        cut.write_bytes(packed[: len(packed) // 2])
+        assert look(store, whole).counts.new == look(store, path).counts.new > 0
+        with pytest.raises(FileError, match=f"{cut.name}: its packed content is damaged or cut off"):
+            look(store, cut)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("<value>1<", "<value>99999999999999999999<"), "row 2: '99999999999999999999' is beyond"),
+        (("Multiplier>3<", "Multiplier>400<"), r"field powerOfTenMultiplier: 400 is not in -12\.\.12"),
+        ((f"<start>{START}<", "<start>99999999999<"), "a time 99999999999 s from 1970 is outside 1970 to 2100"),
+    ],
+)
+def test_numbers_that_no_feed_can_mean_are_refused(store, tmp_path, change, said):
+    path = green_button(tmp_path / "feed.xml")
+    path.write_text(path.read_text().replace(*change))
+    with pytest.raises(FileError, match=said):
+        look(store, path)
+
+
+def test_options_correct_the_only_column_and_are_named_where_they_change_nothing(store, tmp_path):
+    rows = [f"k1,2026-05-29T{hour:02d}:30Z,1.5" for hour in range(3)]
+    one = table(tmp_path / "one.csv", "NMI,Start Time,kWh", *rows)
+    take(store, one, quantity=Quantity.EXPORT, unit="Wh")
+    assert read(store, ["k1"], Quantity.EXPORT, Window(START, START + 3 * 3600, 3600)).quality[1, 0] == 0
+    two = table(tmp_path / "two.csv", "NMI,Start Time,Import kWh,Export kWh", *(f"{row},0" for row in rows))
+    with pytest.raises(FileError, match="--unit Wh: of which of Export kWh, Import kWh"):
+        look(store, two, unit="Wh")
+    with pytest.raises(GridError, match="unit v is of V, import_w of W"):
+        look(store, one, unit="V")
+    nem = nem12(tmp_path / "nem.csv", "6102000001", [("20260529", [0.5] * 48, "A,,,,")])
+    assert "  not used: --zone; NEM12 says it itself" in sentences(look(store, nem, zone="Europe/Berlin"))
+    mapping = table(
+        tmp_path / "m.toml",
+        'place = "NMI"\ntime = "Start Time"',
+        "[columns]",
+        'kWh = {quantity = "import_w", unit = "kwh"}',
+    )
+    with pytest.raises(GridError, match="--edge beside --mapping"):
+        look(store, one, mapping=mapping, edge=Edge.END)
+
+
+@pytest.mark.parametrize(
+    ("zone", "at", "said"),
+    [
+        ("Australia/Adelaide", "2026-10-04T02:30", "row 3, field interval_start: 2026-10-04 02:30 does not exist"),
+        ("UTC", "2126-05-29T00:00", "row 3, field interval_start: '2126-05-29T00:00' is outside 1970 to 2100"),
+    ],
+)
+def test_a_time_that_can_not_be_is_named_by_row_and_column(store, tmp_path, zone, at, said):
+    header = "connection_id,interval_start,duration_s,import_wh"
+    path = table(tmp_path / "own.csv", header, "c1,2026-10-04T00:00,1800,1", f"c1,{at},1800,1")
+    with pytest.raises(FileError, match=said):
+        look(store, path, zone=zone)
+
+
+def test_values_of_after_now_are_named(store, tmp_path):
+    path = own_file(tmp_path / "own.csv", {"c1": [100.0] * 48})
+    said = "unlikely times: 24 values are of after now, the last of 2026-05-29 23:30Z"
+    assert any(line.startswith(said) for line in sentences(look(store, path, now=START + DAY_S // 2)))
+    assert not any("after now" in line for line in sentences(look(store, path)))
 
 
 def green_button(path, *, kinds=((72, 1, 3600),), quality=8):
@@ -330,6 +421,15 @@ def test_times_of_arrival_are_the_files_or_said_or_now(store, tmp_path):
     assert read(store, ["c1"], Quantity.IMPORT, replace(found, as_of=START - 4 * 3600)).known.sum() == 2
     with pytest.raises(GridError, match="does not say when its values arrived"):
         look(store, plain, arrived="file")
+
+
+def test_weather_is_read_in_the_units_of_its_header(store, tmp_path):
+    header = "Station,Timestamp,Temperature (°F),GHI [kW/m2],Wind speed (km/h),Cloud cover (okta)"
+    path = table(tmp_path / "weather.csv", header, "A,2026-05-29T00:00Z,50,0.5,36,4", "A,2026-05-29T00:30Z,50,0.5,36,4")
+    take(store, path, kind=Kind.WEATHER)
+    expected = {Quantity.TEMPERATURE: 10.0, Quantity.IRRADIANCE: 500.0, Quantity.WIND: 10.0, Quantity.CLOUD: 0.5}
+    for quantity, value in expected.items():
+        assert read(store, ["A"], quantity, DAY, kind=Kind.WEATHER).value[0, 0] == pytest.approx(value)
 
 
 def test_weather_forecasts_are_known_from_their_issue_on(store, tmp_path):

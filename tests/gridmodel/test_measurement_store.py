@@ -8,6 +8,8 @@ import pytest
 
 from gridmodel import GridError
 from gridmodel.meter_data import series_index
+from gridmodel.meter_data.import_report import sentences
+from gridmodel.meter_data.mapping import Edge
 from gridmodel.meter_data.quantities import Quality, Quantity
 from gridmodel.meter_data.reading import MeasuredTable, Window, net_import_w, read, summed
 from gridmodel.meter_data.staging import Series, Staging, Values
@@ -65,6 +67,20 @@ def test_a_correction_stands_beside_what_was_known_before(store, tmp_path):
     assert np.isnan(known(NOW)[3])
     assert known(NOW + 100) == [200.0, 500.0, 600.0, 800.0]
     assert known(None) == [200.0, 500.0, 600.0, 800.0]
+
+
+def test_an_older_file_that_is_taken_again_does_not_undo_a_correction(store, tmp_path):
+    first = own_file(tmp_path / "first.csv", {"c1": [100.0] * 48})
+    corrected = own_file(tmp_path / "corrected.csv", {"c1": [150.0] * 48})
+    for k, path in enumerate((first, corrected)):
+        assert take(store, path, now=NOW + k).counts.written == 48
+    again = take(store, first, now=NOW + 2)
+    assert again.counts.written == 0
+    assert any("was taken before, at 2026-06-08 00:00Z" in line for line in sentences(again))
+    assert read(store, ["c1"], Quantity.IMPORT, DAY).value[0, 0] == 300.0
+    # Said to arrive now, or read in another way, it is another statement.
+    assert take(store, first, now=NOW + 3, arrived="now").counts.revised == 48
+    assert take(store, first, now=NOW + 4, edge=Edge.END).counts.new > 0
 
 
 def test_a_change_of_quality_alone_is_a_correction(store, tmp_path):

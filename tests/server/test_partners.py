@@ -3,96 +3,23 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import msgspec
 import pytest
-from aiohttp.test_utils import TestClient, TestServer
 
-from sep2.admin.app import make as operators
-from sep2.clock import SteppedClock
-from sep2.partner.app import make as partners
 from sep2.partner.table import BASE, TABLE
-from sep2.server.app import running
-from sep2.settings import resolved
-from tests.admin.conftest import NOW, TOKEN, Operator
-from tests.admin.market import der, make_approved
+from tests.admin.conftest import NOW
 from tests.admin.published import publish
-from tests.ports import free_port
 from tests.server.conftest import Settled
-from tests.server.world import People, settings
+from tests.server.market import House, Partner, house_of
+from tests.server.world import People
 
 HALF_HOUR = 1800
 START = NOW + HALF_HOUR
 PLANS = f"{BASE}/aggregations/VPP/plans"
-
-
-class House:
-    """A server with both APIs, whose parties North and South are the aggregators sunny and gale."""
-
-    def __init__(self, people: People, operator: Operator, port: int, sessions: list[aiohttp.ClientSession]) -> None:
-        self.people = people
-        self.operator = operator
-        self.port = port
-        self._sessions = sessions
-
-    def as_(self, name: str | None) -> "Partner":
-        """Somebody with a certificate of the same hierarchy; None: without any."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.load_verify_locations(self.people.pki.folder / "root.pem")
-        if name is not None:
-            context.load_cert_chain(*self.people.files(name))
-        session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context))
-        self._sessions.append(session)
-        return Partner(session, f"https://localhost:{self.port}")
-
-
-class Partner:
-    """A client of the market API; each POST has a key of its own unless one is given."""
-
-    def __init__(self, http: aiohttp.ClientSession, origin: str) -> None:
-        self.http = http
-        self.origin = origin
-        self.posts = 0
-
-    async def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any, Any]:
-        said = {name.replace("_", "-"): value for name, value in headers.items()}
-        if method == "POST" and "Idempotency-Key" not in said:
-            self.posts += 1
-            said["Idempotency-Key"] = f"post {self.posts}"
-        data = None if body is None else msgspec.json.encode(body)
-        async with self.http.request(method, self.origin + path, data=data, headers=said) as answer:
-            read = await answer.read()
-            return answer.status, msgspec.json.decode(read) if read else None, answer.headers
-
-    async def get(self, path: str) -> Any:
-        status, answer, _ = await self.ask("GET", BASE + path)
-        assert status == 200, answer
-        return answer
-
-
-@asynccontextmanager
-async def house_of(people: People, url: str, folder: Path) -> AsyncIterator[House]:
-    (folder / "operator.token").write_text(TOKEN)
-    port = free_port()
-    unbounded = {"reads_per_second": 0, "changes_per_second": 0}
-    said = settings(people, url, operator=unbounded, partner={"port": port, **unbounded})
-    sessions: list[aiohttp.ClientSession] = []
-    async with (
-        running(resolved(said, folder), clock=SteppedClock(NOW), partner_app=partners) as state,
-        TestClient(TestServer(operators(state))) as http,
-    ):
-        operator = Operator(http, state)
-        await make_approved(operator)
-        for party, name in (("North", "sunny"), ("South", "gale")):
-            body = {"lfdi": people.lfdi(name), "purpose": "both"}
-            await operator.change("POST", f"/market/parties/{party}/certificates", body)
-        yield House(people, operator, port, sessions)
-        for session in sessions:
-            await session.close()
 
 
 @pytest.fixture
@@ -188,40 +115,6 @@ async def test_only_a_certificate_that_stands_for_an_active_party_is_let_in(hous
     assert (status, answer["code"]) == (403, "no_party"), "also on a connection that was let in before"
     status, answer, _ = await house.as_("sunny").ask("GET", f"{BASE}/party", Origin="https://elsewhere.example")
     assert (status, answer["code"]) == (403, "wrong_origin")
-
-
-async def test_what_is_somebody_elses_is_answered_as_what_does_not_exist(house: House):
-    sunny, gale = house.as_("sunny"), house.as_("gale")
-    made = await sunny.ask("POST", PLANS, plan(10))
-    assert made[0] == 201
-    await house.operator.change("POST", "/market/ders", {**der("S1", 3), "party": "South"})
-    own = {"der": "D1", "aggregation": "VPP", "plan": str(made[1]["id"]), "review": "1"}
-    none = {"der": "no", "aggregation": "no", "plan": "77", "review": "77"}
-    seen = 0
-    for route in TABLE:
-        body = plan(10) if route.method == "POST" else None
-        if "{" not in route.path:
-            listed = await gale.get(route.path.removeprefix(BASE))
-            found = msgspec.json.encode(listed).decode()
-            assert not any(name in found for name in ('"D1"', '"D2"', "VPP", "North", "today")), route.path
-            continue
-        seen += 1
-        status, answer, _ = await gale.ask(route.method, route.path.format(**own), body)
-        missing = await gale.ask(route.method, route.path.format(**none), body)
-        assert (status, answer["code"]) == (404, missing[1]["code"]), route.path
-        mine, _, _ = await sunny.ask(route.method, route.path.format(**own), body)
-        assert mine in (200, 201), route.path
-    assert seen == 7
-    assert [one["name"] for one in (await gale.get("/ders"))["items"]] == ["S1"]
-    status, answer, _ = await gale.ask("GET", f"{BASE}/plans?aggregation=VPP")
-    assert (status, answer["code"]) == (404, "unknown_aggregation")
-    # Who waits for news of the same path does not share its answer with another party.
-    answer = await gale.ask("GET", f"{BASE}/aggregations")
-    assert answer[1]["items"] == []
-    waits = gale.ask("GET", f"{BASE}/aggregations", If_None_Match=answer[2]["ETag"], Prefer="wait=1")
-    mine = await sunny.ask("GET", f"{BASE}/aggregations")
-    hers = sunny.ask("GET", f"{BASE}/aggregations", If_None_Match=mine[2]["ETag"], Prefer="wait=1")
-    assert [one[0] for one in await asyncio.gather(waits, hers)] == [304, 304]
 
 
 async def test_an_aggregator_sees_its_register_its_reviews_and_their_letters(house: House):

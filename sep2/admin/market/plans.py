@@ -37,3 +37,8 @@ async def show_plan(rq: Request, asked: t.VersionQuery) -> t.PlanShown:
     """One version of a plan: each step with its band, what the network allows, and what binds."""
     known = await operations.find(rq.db, rq.ids["plan"])
     return await plans.show(rq, known.id, asked.version)
+
+
+async def show_credit(rq: Request, asked: t.CreditQuery) -> t.Credit:
+    """How members of an aggregation kept the bands of accepted plans, and how far the next ones are believed."""
+    return await plans.credit(rq, await entries.identity(rq.db, "aggregation", rq.ids["aggregation"]), asked)

@@ -90,6 +90,7 @@ from sep2.admin.types.controls import (
 from sep2.admin.types.curves import Curve, CurveKind, CurveMade, CurvePoint, CurveQuery, NewCurve, Reference
 from sep2.admin.types.customers import Customer, CustomerMoved, MoveIn
 from sep2.admin.types.desk import ConnectionLimits, InForceCounts, LimitRun, LimitsQuery, Probe, ReachRun
+from sep2.admin.types.followed import DeviceModes, ModeMeasured, ModesQuery
 from sep2.admin.types.groups import Default, Group, GroupQuery, Level, Members, NewDefault, NewGroup
 from sep2.admin.types.looking import (
     Calendar,
@@ -307,6 +308,7 @@ __all__ = [
     "DeviceAdded",
     "DeviceChange",
     "DeviceContact",
+    "DeviceModes",
     "DeviceQuery",
     "DeviceShown",
     "Document",
@@ -358,6 +360,8 @@ __all__ = [
     "MirrorChange",
     "MirrorQuery",
     "ModeInForce",
+    "ModeMeasured",
+    "ModesQuery",
     "MoveIn",
     "MovePlace",
     "Moved",

@@ -30,6 +30,8 @@ class MemberOf(NamedTuple):
     share: Share
     iso_node: str
     places: Sequence[Place]
+    der_id: int
+    connection: str
 
     def node(self, level: str) -> str:
         """The node that it counts for at a level; empty where it is at none."""
@@ -187,7 +189,7 @@ def _member(
         limits.published.get(name),
         limits.causes.get(name, ""),
     )
-    return MemberOf(share, row.iso_node, places.get(name, ()))
+    return MemberOf(share, row.iso_node, places.get(name, ()), row.component_der_id, name)
 
 
 def grid(start: int, end: int, step_s: int) -> list[tuple[int, int]]:

@@ -20,6 +20,7 @@ from sep2.rules.market.plans import UNREAD, Presence, Series
 from sep2.rules.market.profile import MarketProfile
 from sep2.rules.market.profiles import fingerprint, read_profile
 from sep2.rules.names import key_of, misfit
+from sep2.rules.row_numbers import row_number
 from sep2.store.connection import Connection
 from sep2.store.market import facts, register
 from sep2.store.market import plans as stored
@@ -73,7 +74,7 @@ async def body_of(db: Connection, version_id: int) -> list[Series]:
 
 async def find(db: Connection, number: str) -> Row[Any]:
     """The plan of that number, with the aggregation whose it is."""
-    row = await stored.owner(db, int(number)) if number.isascii() and number.isdigit() and len(number) < 16 else None
+    row = await stored.owner(db, row_number(number))
     if row is None:
         raise UnknownPlan(number[:40])
     return row

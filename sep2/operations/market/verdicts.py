@@ -13,8 +13,9 @@ from sqlalchemy import Row
 
 from sep2 import __version__
 from sep2.operations.alarms import Wanted
-from sep2.operations.market import deliverables
+from sep2.operations.market import deliverables, messages
 from sep2.operations.market.deliverables import Known
+from sep2.operations.market.messages import Telling
 from sep2.operations.market.plans import body_of, members_at, presence
 from sep2.rules.market.deliverables import Deliverable, Share
 from sep2.rules.market.deliverables import deliverables as summed
@@ -192,6 +193,7 @@ async def _tell(db: Connection, version: Row[Any], whole: Verdict, *, is_too_lat
         "is_too_late": is_too_late,
     }
     await webhooks.tell(db, [webhooks.Message(Topic.MARKET, "plan_verdict", version.aggregation_name, told)], now)
+    await messages.tell(db, [Telling(version.party_id, "plan_verdict", version.aggregation_name, told)], now)
 
 
 async def alarms(db: Connection, now: int) -> dict[str, Wanted]:

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from sep2.rules.market.clocks import day_bounds, midnight
 from sep2.rules.market.deliverables import Deliverable
 from sep2.rules.market.faults import Fault
+from sep2.rules.told_times import told
 
 STEPS_S = (300, 900, 1800, 3600)
 MOST_VALUES = 20_000
@@ -175,22 +176,23 @@ def _faults_of_times(one: Series, step_s: int, zone: ZoneInfo, now: int) -> list
     if UNREAD in one.starts:
         return []
     found = [
-        Fault(f"{path}[{at + 1}]", "unsorted" if later < earlier else "overlap", str(later), f"{earlier + step_s}")
+        Fault(f"{path}[{at + 1}]", "unsorted" if later < earlier else "overlap", told(later), told(earlier + step_s))
         if later < earlier + step_s
-        else Fault(f"{path}[{at + 1}]", "gap", str(later), f"{earlier + step_s}")
+        else Fault(f"{path}[{at + 1}]", "gap", told(later), told(earlier + step_s))
         for at, (earlier, later) in enumerate(pairwise(one.starts))
         if later != earlier + step_s
     ]
     if not one.starts:
         return [Fault(path, "empty", "0", "at least one step")]
     past = [(at, start) for at, start in enumerate(one.starts) if start < now]
-    found += [Fault(f"{path}[{at}]", "past", str(start), f"from {now} on") for at, start in past[:1]]
+    found += [Fault(f"{path}[{at}]", "past", told(start), f"from {told(now)} on") for at, start in past[:1]]
     far = [(at, start) for at, start in enumerate(one.starts) if start > now + FARTHEST_S]
-    found += [Fault(f"{path}[{at}]", "too_far", str(start), f"until {now + FARTHEST_S}") for at, start in far[:1]]
+    latest = told(now + FARTHEST_S)
+    found += [Fault(f"{path}[{at}]", "too_far", told(start), f"until {latest}") for at, start in far[:1]]
     if step_s in STEPS_S and not far:
         ahead = [(at, start) for at, start in enumerate(one.starts) if start >= now]
         off = [(at, start) for at, start in ahead if not _aligned(start, step_s, zone)]
-        found += [Fault(f"{path}[{at}]", "unaligned", str(s), f"whole steps of {step_s} s") for at, s in off[:1]]
+        found += [Fault(f"{path}[{at}]", "unaligned", told(s), f"whole steps of {step_s} s") for at, s in off[:1]]
     return found
 
 

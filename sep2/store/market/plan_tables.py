@@ -1,4 +1,4 @@
-"""Tables of what comes before the market runs: limits of published runs, aggregators' plans, and verdicts on them.
+"""Tables of plans: limits of published runs, aggregators' plans, verdicts on them, and how they were kept.
 
 Nothing in them is changed but `superseded_at`. Series are kept as compressed msgpack, see `series`.
 """
@@ -6,7 +6,7 @@ Nothing in them is changed but `superseded_at`. Series are kept as compressed ms
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, String, Table, Text, UniqueConstraint
 
 from sep2.store.columns import metadata, number, time, to
-from sep2.store.market.tables import aggregation
+from sep2.store.market.tables import aggregation, component_der
 
 published_run = Table(
     "published_run",
@@ -104,3 +104,40 @@ plan_verdict = Table(
     sqlite_autoincrement=True,
 )
 """What was found of a version of a plan; one that is looked at again gets a new row."""
+
+member_band = Table(
+    "member_band",
+    metadata,
+    number(),
+    to(aggregation),
+    to(component_der),
+    Column("sha256", String(64), nullable=False),  # of the body
+    Column("body", LargeBinary, nullable=False),  # reach, and the bands that count, see operations.market.bands
+    time("recorded_at"),
+    time("superseded_at", nullable=True),
+    Index(None, "aggregation_id", "superseded_at"),
+    Index(None, "component_der_id"),
+    sqlite_autoincrement=True,
+)
+"""What accepted plans left a member when limits were published, until they left it something else."""
+
+plan_credit = Table(
+    "plan_credit",
+    metadata,
+    number(),
+    to(aggregation),
+    to(component_der),
+    time("day"),  # its beginning
+    Column("version", Integer, nullable=False),
+    Column("tested", Integer, nullable=False),
+    Column("kept", Integer, nullable=False),
+    Column("worst_ppm", Integer, nullable=False),  # the greatest excess, as a part of reach
+    Column("credit_ppm", Integer, nullable=False),  # from then on
+    Column("target_ppm", Integer, nullable=False),  # what it may rise to
+    time("until"),  # when it ends unless another day is judged
+    time("recorded_at"),
+    time("superseded_at", nullable=True),
+    UniqueConstraint("aggregation_id", "component_der_id", "day", "version"),
+    sqlite_autoincrement=True,
+)
+"""How a member kept its bands on a settled day, and how far bands of it are believed from then on."""

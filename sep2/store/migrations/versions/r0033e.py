@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "r0033e"
-down_revision = "r0032"
+down_revision = "r0033h"
 branch_labels = None
 depends_on = None
 
