@@ -234,6 +234,7 @@ async def run(
         # Collector pauses of 50 to 150 ms come from the objects of start-up, which never die.
         gc.collect()
         gc.freeze()
+        gc.enable()
         ready(state)
         hearing = None if part is None else asyncio.create_task(_obey(part, state, stop))
         await stop.wait()
