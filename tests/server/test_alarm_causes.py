@@ -164,6 +164,7 @@ PROOFS = {
     "control_too_short": "server/test_causes.py",
     "control_unanswered": "server/test_owed.py",
     "database": "server/test_outages.py",
+    "database_restored": "server/test_put_back.py",
     "default_in_force": "functions/test_places.py",
     "default_looser_than_envelope": "envelope/test_premises.py",
     "delivery_dead": "server/test_receivers.py",
