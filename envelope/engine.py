@@ -10,9 +10,11 @@ from envelope.calculation.solution import Solution, solve
 from envelope.calculation.unbalance_scaling import scale_for_unbalance
 from envelope.constraints.formulation import Formulation, formulate
 from envelope.constraints.response_credit import without_credit
+from envelope.constraints.without_flow import Intervals
 from envelope.problem import Problem, run_id
 from envelope.schedule import EnvelopeSchedule
-from envelope.schedule.findings import NOT_DECLARED, UNCREDITED
+from envelope.schedule.codes import STATUS
+from envelope.schedule.findings import BASE, FIRM, NOT_DECLARED, UNCREDITED
 from envelope.search_by_trial import confirm, find_by_trial
 
 CLEAR = 0.5
@@ -22,7 +24,8 @@ CLEAR = 0.5
 def calculate(problem: Problem) -> EnvelopeSchedule:
     """Limits for every connection and interval, checked by AC power flow at the worst corners.
 
-    Raises `BadProblem` for input that makes no sense; a base load that breaches a limit gives zero room and its reason.
+    Raises `BadProblem` for input that makes no sense; a base load that breaches a limit gives zero room and its reason,
+    and so does an interval without a power flow, as long as there are others: `NoPowerFlow`.
     """
     return solve_with_boxes(problem).schedule
 
@@ -30,6 +33,20 @@ def calculate(problem: Problem) -> EnvelopeSchedule:
 def solve_with_boxes(problem: Problem) -> Solution:
     """The same with the boxes that the limits were taken from, for explanations."""
     formulation = formulate(problem)
+    intervals = Intervals(problem, formulation)
+    if not intervals.failed.any():
+        return _solved(problem, formulation)
+    others = intervals.others()
+    found = _solved(others, formulate(others))
+    status = found.schedule.status.copy()
+    for which, code in ((intervals.firm, FIRM), (intervals.base, BASE)):
+        status[which] = STATUS.index(code)
+    findings = (*intervals.findings(), *found.schedule.findings)
+    return found._replace(schedule=replace(found.schedule, run_id=run_id(problem), status=status, findings=findings))
+
+
+def _solved(problem: Problem, formulation: Formulation) -> Solution:
+    """The solution of a problem whose base load and firm minimum have a power flow in every interval."""
     inverters = formulation.feeder.inverters
     if formulation.band is not None or (inverters is not None and inverters.volt_watt is not None):
         return _by_trial(problem, formulation)

@@ -23,9 +23,13 @@ def verify_limits(
     limits: Annotated[
         Path, typer.Argument(metavar="LIMITS", help="The limits (.csv or .parquet), as `run` wrote them.")
     ],
+    *,
     solver: Annotated[
         str | None, typer.Option(help=f"Who solves the power flow: {', '.join(SOLVERS)}; default: an independent one.")
     ] = None,
+    feeder: Annotated[
+        str, typer.Option(help="The feeder's folder or file, where it is not where the plan says.", metavar="<path>")
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Verify limits by power flow at many corners, from the plan and the limits alone.
@@ -37,7 +41,7 @@ def verify_limits(
         if solver is not None and solver not in SOLVERS:
             raise BadProblem(f"--solver {solver}: there are {', '.join(SOLVERS)}")
         stage("reading the plan and the limits")
-        problem, schedule = plan_file.load(plan).problem, read(limits)
+        problem, schedule = plan_file.load(plan, feeder).problem, read(limits)
         refuse_other(problem, schedule)
         stage("verifying")
         report = verify(problem, schedule, solver=solver)

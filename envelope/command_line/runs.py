@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from envelope.command_line.options import THERMAL, StatedProblem, StudyOptions, refuse_missing, stages
 from envelope.command_line.printing import show_summary
+from envelope.constraints.without_flow import verified_part
 from envelope.engine import calculate
 from envelope.field_rules import BadProblem
 from envelope.model_free.methods import Method
@@ -70,7 +71,8 @@ def _run_as_one(feeder: str, stated: StatedProblem, files: Files, how: How) -> i
     thermal = {} if rating is None else {"thermal": rating.figures(problem.step_s)}
     summary = summarise(problem, schedule, report) | {"assumed": stated.assumed} | thermal
     stage("verifying by the file's own loads")
-    rest_va = -(problem.base_load_w + 1j * problem.base_load_var)
+    verified = verified_part(problem)
+    rest_va = -(verified.base_load_w + 1j * verified.base_load_var)
     own = audit_by_own_file(problem.reduced.network, problem.limits, rest_va, report)
     stage("writing")
     result = Result(schedule, report, own)

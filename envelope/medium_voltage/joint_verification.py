@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from envelope.medium_voltage.coordination import Coordination
 from envelope.medium_voltage.head_voltage import MediumVoltage, TapRange
 from envelope.medium_voltage.operator_limits import OperatorLimit
 from envelope.medium_voltage.report import JointReport, Part
-from envelope.problem import Allocation, GroupLimit, Problem
+from envelope.problem import Allocation, GroupLimit, Problem, Scenarios
 from envelope.schedule import Binding, EnvelopeSchedule, verified_box
 from envelope.schedule.codes import CAPACITY
 from envelope.schedule.schedule import whole_w_above
@@ -24,6 +24,7 @@ from gridmodel.flow.kron import Reduced, reduce
 from gridmodel.flow.taps import Tapped
 from gridmodel.model import admittance as build
 from gridmodel.model.combine import joined
+from gridmodel.model.devices import CHARGER, SITE
 from gridmodel.model.network import Network
 
 FAR_W = 1e9
@@ -114,12 +115,21 @@ def _exact(
         raise BadProblem("the joined network's connections are not the feeders'")
     lo, hi = (np.concatenate([box[end] for box in boxes], axis=1) for end in (0, 1))
     load = np.concatenate([problem.base_load_w for problem in problems], axis=1)
+    paths = side_by_side(problems)
+    least = load if paths is None else np.minimum(load, paths.load_lo_w)
+    most = load if paths is None else np.maximum(load, paths.load_hi_w)
+    points = [problem.control_points or (SITE,) * len(problem.connection_id) for problem in problems]
+    at = tuple(point for own in points for point in own)
+    # A limit of a charger's load comes beside the base load.
+    most = np.where(np.array(at) == CHARGER, load, most)
     return Problem(
         reduced, first.step_start, first.step_s,
         base_load_w=load,
         base_load_var=np.concatenate([problem.base_load_var for problem in problems], axis=1),
-        flex_gen_w=np.maximum(hi + load, nothing),
-        flex_load_w=np.maximum(-lo - load, nothing),
+        flex_gen_w=np.maximum(hi + least, nothing),
+        flex_load_w=np.maximum(-lo - most, nothing),
+        scenarios=paths,
+        control_point=at,
         adoption_s=0,
         reactive=first.reactive,
         flex_split=_splits(problems),
@@ -138,10 +148,46 @@ def _refuse(medium: MediumVoltage, found: Coordination) -> None:
             raise BadProblem(f"feeder {name}: one audit needs the same guarantee for all feeders")
         if not all(np.array_equal(a, b) for a, b in pairs):
             raise BadProblem(f"feeder {name}: one audit needs the same limits for all feeders")
+        if problem.scenarios is not None and _reading(problem) != _reading(first):
+            raise BadProblem(f"feeder {name}: one audit needs joint paths of one share and reading for all")
         if problem.reactive != first.reactive and problem.reactive.rule != "as forecast":
             raise BadProblem(f"feeder {name}: one audit needs the same reactive power policy for all feeders")
     if medium.other_va is not None and np.any(medium.other_va):
         raise BadProblem("other_va: a joined audit knows customers of the feeders only")
+
+
+def _reading(problem: Problem) -> tuple[float, bool, bool] | None:
+    """How joint paths are read: share that limits hold for, extremes together, own bands."""
+    paths = problem.scenarios
+    return None if paths is None else (paths.share, paths.coincide, paths.bands)
+
+
+def side_by_side(problems: Sequence[Problem]) -> Scenarios | None:
+    """Joint paths of feeders side by side, the first of each together and so on; None where none has any.
+
+    A feeder with fewer paths or moments has its own again; one without any has its base load on all of them. Head
+    voltages come from the medium voltage.
+    """
+    known = [problem.scenarios for problem in problems if problem.scenarios is not None]
+    if not known:
+        return None
+    paths, moments = (max(getattr(one, name) for one in known) for name in ("paths", "moments"))
+    parts = [_repeated(problem, paths, moments) for problem in problems]
+    load, var, solar = (np.concatenate(tables, axis=3) for tables in zip(*parts, strict=True))
+    return replace(known[0], load_w=load, load_var=var, solar_w=solar if solar.any() else None, source_v=None)
+
+
+def _repeated(problem: Problem, paths: int, moments: int) -> tuple[Real, Real, Real]:
+    """(K, T, M, C) base load, its var and passive solar of one feeder on so many paths and moments."""
+    own = problem.scenarios
+    if own is None:
+        shape = paths, problem.steps, moments, len(problem.connection_id)
+        load, var = (np.broadcast_to(t[None, :, None], shape) for t in (problem.base_load_w, problem.base_load_var))
+        return load, var, np.zeros(shape)
+    path, moment = np.arange(paths) % own.paths, np.arange(moments) * own.moments // moments
+    solar = np.zeros_like(own.load_w) if own.solar_w is None else own.solar_w
+    load, var, solar = (table[path][:, :, moment] for table in (own.load_w, own.load_var, solar))
+    return load, var, solar
 
 
 def _splits(problems: list[Problem]) -> tuple[str, ...] | None:
@@ -172,7 +218,8 @@ def _schedule(schedules: list[EnvelopeSchedule], names: tuple[str, ...], box: tu
         status=np.concatenate([schedule.status for schedule in schedules], axis=1),
         names=(), import_binding=free, export_binding=free, guarantee="all feeders together", infeasibility=(),
         firm_corners=(), findings=(),
-        import_least_w=None, export_least_w=None, double_counted=None, control_point=None, reactive=None,
+        import_least_w=None, export_least_w=None, double_counted=None, reactive=None,
+        control_point=tuple(point for s in schedules for point in s.control_point or (SITE,) * len(s.connection_id)),
     )  # fmt: skip
 
 
@@ -185,8 +232,12 @@ def _only(problem: Problem, at: Index) -> Problem:
         if np.ndim(getattr(limits, name)) == 1
     }
     source = None if problem.source_v is None else problem.source_v[at]
+    paths = problem.scenarios
+    if paths is not None:
+        solar = None if paths.solar_w is None else paths.solar_w[:, at]
+        paths = replace(paths, load_w=paths.load_w[:, at], load_var=paths.load_var[:, at], solar_w=solar)
     return replace(
-        problem, step_start=problem.step_start[at], source_v=source, limits=replace(limits, **parts),
+        problem, step_start=problem.step_start[at], source_v=source, scenarios=paths, limits=replace(limits, **parts),
         base_load_w=problem.base_load_w[at], base_load_var=problem.base_load_var[at],
         flex_gen_w=problem.flex_gen_w[at], flex_load_w=problem.flex_load_w[at],
     )  # fmt: skip
@@ -199,5 +250,6 @@ def _cut(schedule: EnvelopeSchedule, at: Index) -> EnvelopeSchedule:
     return replace(
         schedule, step_start=schedule.step_start[at], status=schedule.status[at],
         import_limit_w=schedule.import_limit_w[at], export_limit_w=schedule.export_limit_w[at],
+        load_limit_w=schedule.load_limit_w[at], gen_limit_w=schedule.gen_limit_w[at],
         import_binding=binding, export_binding=binding,
     )  # fmt: skip

@@ -8,9 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from envelope.constraints.formulation import Formulation, formulate
+from envelope.constraints.joint_paths import PathsOfBox
 from envelope.medium_voltage.coordination import Coordination
 from envelope.medium_voltage.head_voltage import TapRange
 from envelope.medium_voltage.whole_network import WholeNetwork
+from envelope.problem import Direction
+from envelope.problem.guarantees import GuaranteedBox
 from envelope.schedule import verified_box
 from envelope.verification import Effort, VerificationReport, verify
 from envelope.verification.acceptance import WORSE_PERCENT, WORSE_V
@@ -93,6 +96,7 @@ def _worst_of(reports: list[VerificationReport], *, solver: str) -> Verification
         firm_excess=tuple(one for report in reports for one in report.firm_excess),
         worst_states=(),
         unbalance=None,
+        without_flow=tuple(dict.fromkeys(said for report in reports for said in report.without_flow)),
     )
 
 
@@ -107,13 +111,34 @@ class _Joint:
         self.rest = np.zeros(shape, dtype=np.complex128)
         self.lo, self.hi, self.tan_phi = np.zeros(shape), np.zeros(shape), np.zeros(len(place))
         self.part = np.zeros(len(place), dtype=np.intp)
+        self.paths = list[tuple[Index, PathsOfBox]]()
         for k, (name, problem) in enumerate(found.problems.items()):
             at = np.array([place[own] for own in problem.connection_id])
             base: Formulation = formulate(problem)
             self.rest[:, at] = base.base.p_w + 1j * base.base.q_var
-            self.lo[:, at], self.hi[:, at] = verified_box(problem, found.schedules[name])
+            lo, hi = verified_box(problem, found.schedules[name])
+            self.lo[:, at], self.hi[:, at] = lo, hi
+            self.paths.append((at, base.paths.of_box(GuaranteedBox(lo, hi, (Direction.EXPORT, Direction.IMPORT)))))
             self.tan_phi[at], self.part[at] = base.base.tan_phi, k
+        self.states = max(len(paths.joint.move_w) for _, paths in self.paths)
+        self.said = next((paths.joint.said for _, paths in self.paths if paths.joint.several), "")
         self.rng = np.random.default_rng(SEED)
+
+    def on_paths(self, state: int) -> tuple[Complex, Real, Real]:
+        """(T, C) base load, and both ends of the boxes, in a state of the joint paths; 0 is the base case.
+
+        A part with fewer states has its own again.
+        """
+        if not state:
+            return self.rest, self.lo, self.hi
+        rest, lo, hi, steps = self.rest.copy(), self.lo.copy(), self.hi.copy(), np.arange(self.steps)
+        for at, paths in self.paths:
+            joint, number = paths.joint, state % len(paths.joint.move_w)
+            states = np.where(joint.kept[number], number, 0)
+            down, up = paths.ends(states, steps, self.lo[:, at], self.hi[:, at])
+            rest[:, at] += joint.move_w[states, steps] + 1j * joint.move_var[states, steps]
+            lo[:, at], hi[:, at] = rest[:, at].real - down, rest[:, at].real + up
+        return rest, lo, hi
 
     def report(self, stage: Callable[[str], None]) -> VerificationReport:
         """The worst of all corners and tap positions."""
@@ -124,7 +149,10 @@ class _Joint:
             source = source_pu * self.whole.medium.sources(self.steps)
             for count, up in enumerate(self._corners(), start=1):
                 stage(f"verifying: corner {count} of the whole network")
-                self._try(tally, solve, (up, at, source))
+                # At rest in every state; at each corner in the base case and in one state after the other.
+                atrest = bool(np.isnan(up).any())
+                for state in range(self.states) if atrest else {0, count % self.states}:
+                    self._try(tally, solve, (up, at, source), state=state)
         assert tally is not None
         return tally.report()
 
@@ -156,10 +184,10 @@ class _Joint:
             else:
                 yield self.rng.integers(0, 2, (shape[0], len(self.found.problems)))[:, self.part].astype(float)
 
-    def _try(self, tally: _Tally, solve: _Solve, what: tuple[Real, Index, Complex]) -> None:
-        up, at, source = what
-        away = np.where(np.isnan(up), 0.0, self.lo + np.nan_to_num(up) * (self.hi - self.lo) - self.rest.real)
-        injected = self.rest + away - 1j * self.tan_phi * np.maximum(away, 0.0)
+    def _try(self, tally: _Tally, solve: _Solve, what: tuple[Real, Index, Complex], *, state: int) -> None:
+        (up, at, source), (rest, lo, hi) = what, self.on_paths(state)
+        away = np.where(np.isnan(up), 0.0, lo + np.nan_to_num(up) * (hi - lo) - rest.real)
+        injected = rest + away - 1j * self.tan_phi * np.maximum(away, 0.0)
         s = port_va(self.whole.network, injected)
         for start in range(0, len(at), BLOCK):
             steps = at[start : start + BLOCK]
@@ -209,6 +237,7 @@ class _Tally:
         self.excused = np.zeros(3)
         self.scenarios = self.diverged = 0
         self.states = list[WorstState]()
+        self.paths = joint.said
         self.guarantee = next(iter(joint.found.schedules.values())).guarantee
 
     def note(self, steps: Index, found: Magnitudes, *, rest: bool) -> set[int]:
@@ -250,5 +279,5 @@ class _Tally:
         excused = float(self.excused[0]), float(self.excused[1]), float(self.excused[2])
         return VerificationReport(
             over, under, overload, self.solver, self.guarantee, self.scenarios, self.scenarios,
-            diverged=self.diverged, excused=excused, worst_states=tuple(self.states),
+            diverged=self.diverged, excused=excused, worst_states=tuple(self.states), paths=self.paths,
         )  # fmt: skip

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from envelope.operation import plants
 from envelope.operation.least_loads import least_by_connection, parts_of_load, with_least_loads
 from envelope.problem import Policy, Problem
 from envelope.problem.control_points import directions
@@ -41,6 +42,8 @@ class Client(NamedTuple):
     """What a rule guarantees to its controllable loads."""
     is_protected: bool = False
     """Whether the customer depends on the supply (life support, critical): import is not limited."""
+    aggregator: str = ""
+    """Name of the aggregator that acts for it; empty: it is a client of its own."""
     load_control_w: int | None = None
     """What it draws at most, where it follows EndDeviceControls."""
 
@@ -50,6 +53,8 @@ class Client(NamedTuple):
         return self.holds_net_limit and self.profile != CSIP
 
 
+PLANT = Client(0, "", LIMIT_LOAD[-1], holds_net_limit=True, set_max_w=None, own_group_id=None)
+"""Stands for a plant without IEEE 2030.5, which keeps net limits; it has no EndDevice."""
 Clients = tuple[Client, ...]
 NO_CLIENTS: Mapping[str, Clients] = {}
 
@@ -64,8 +69,13 @@ async def clients_at(db: Connection, names: Sequence[str]) -> dict[str, Clients]
             least_load_w=row.least_load_w or 0,
             is_protected=row.protected != "none",
             load_control_w=row.load_control_w,
+            aggregator=row.client_name if row.client_kind == "aggregator" else "",
         )
         found[row.connection_name] = (*found.get(row.connection_name, ()), client)
+    for plant in await plants.known(db):
+        # Its set-points go another way, and bound the whole connection.
+        if plant.connection_id in names and plant.connection_id not in found:
+            found[plant.connection_id] = (PLANT,)
     return found
 
 
@@ -146,6 +156,8 @@ class Controllability(NamedTuple):
     control_point: tuple[str, ...]
     least_load_w: tuple[int, ...] = ()
     """What rules guarantee to the controllable loads of each connection."""
+    fleets: tuple[str, ...] = ()
+    """The aggregator at each connection, several joined by commas; empty where there is none."""
 
 
 def controllability_at(problem: Problem, at: Mapping[str, Clients], sharing: Sharing) -> Controllability:
@@ -165,7 +177,11 @@ def controllability_at(problem: Problem, at: Mapping[str, Clients], sharing: Sha
         _control_point(point, at.get(name, ()))
         for name, point in zip(problem.connection_id, problem.control_points, strict=True)
     )
-    return Controllability(imports, exports, points, least_by_connection(problem.connection_id, at))
+    fleets = tuple(
+        ", ".join(sorted({client.aggregator for client in at.get(name, ()) if client.aggregator}))
+        for name in problem.connection_id
+    )
+    return Controllability(imports, exports, points, least_by_connection(problem.connection_id, at), fleets)
 
 
 def _control_point(planned: str, clients: Clients) -> str:
@@ -189,6 +205,9 @@ def with_controllability(problem: Problem, found: Controllability) -> Problem:
             controls_export=np.array(found.exports, dtype=bool),
             control_point=found.control_point,
         )
+    if problem.declared_share is not None and any(found.fleets) and tuple(problem.fleets or ()) != found.fleets:
+        # A whole fleet at zero is tried beside a declared band; no other guarantee asks whose devices these are.
+        problem = replace(problem, fleets=found.fleets)
     return with_least_loads(problem, found.least_load_w)
 
 

@@ -55,6 +55,7 @@ async def record_report(db: Connection, run: str, report: VerificationReport) ->
         "guarantee": report.guarantee,
         "solver": report.solver,
         "corners": corners,
+        "beside": report.contingency_sentence(),
     }
     await marks.put(db, REPORT_MARK, json.dumps(said))
 

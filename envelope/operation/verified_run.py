@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -61,12 +62,7 @@ async def calculate_verified(
     if published and published != await asyncio.to_thread(run_id, problem):
         async with database.read() as db:
             counted = await with_limits_in_force(db, problem, now)
-    schedule, report = await asyncio.to_thread(_calculated, counted, solver)
-    if not report.inside and counted.has_held:
-        # Limits in force may break the feeder's limits already; those that follow them can still be right.
-        counted = without_limits_in_force(counted)
-        schedule, report = await asyncio.to_thread(_calculated, counted, solver)
-        schedule = replace(schedule, findings=(*schedule.findings, findings.HELD))
+    counted, schedule, report = await asyncio.to_thread(_calculated_with_held, counted, solver)
     factor = 1.0
     if not report.inside:
         schedule, report, factor = await asyncio.to_thread(scaled_down, counted, schedule, report, solver=solver)
@@ -79,14 +75,20 @@ def _reasons(problem: Problem, report: VerificationReport) -> list[str]:
     """Return why a schedule is not verified: the verification, and the connections that cannot be limited."""
     if report.diverged == 0 and np.isfinite((*report.worst, *report.excused)).all():
         return [report.sentence()]
+    uncontrolled = _uncontrolled(problem)
+    return [uncontrolled] if uncontrolled else ["the power flow has no solution", report.sentence()]
+
+
+def _uncontrolled(problem: Problem) -> str:
+    """Return which connections cannot be limited, and what to do; empty where all can."""
     uncontrolled = uncontrolled_connections(problem)
     if not uncontrolled:
-        return ["the power flow has no solution", report.sentence()]
-    return [
+        return ""
+    return (
         f"{len(uncontrolled)} of {len(problem.connection_id)} connections cannot be limited and count with their whole"
         " capacity, for which the power flow has no solution; register their clients (sep2 device add --connection ID),"
         " or make a plan with less capacity (sep2 envelope run --help)"
-    ]
+    )
 
 
 def calculated(problem: Problem) -> EnvelopeSchedule:
@@ -125,7 +127,28 @@ def verified_schedule(problem: Problem) -> EnvelopeSchedule:
     return schedule if report.inside else scaled_down(problem, schedule, report)[0]
 
 
+def _calculated_with_held(problem: Problem, solver: str | None) -> tuple[Problem, EnvelopeSchedule, VerificationReport]:
+    """Return a schedule, its report and the problem that they are of: without limits in force where those do not fit.
+
+    Limits in force may break the feeder's limits already; those that follow them can still be right.
+    """
+    if not problem.has_held:
+        return problem, *_calculated(problem, solver)
+    lost: tuple[str, ...] | None = None
+    with suppress(NotVerified):
+        schedule, report = _calculated(problem, solver)
+        if report.inside and not report.without_flow:
+            return problem, schedule, report
+        lost = report.without_flow if report.inside else None
+    without = without_limits_in_force(problem)
+    later, judged = _calculated(without, solver)
+    if lost is not None and judged.without_flow == lost:
+        return problem, schedule, report
+    return without, replace(later, findings=(*later.findings, findings.HELD)), judged
+
+
 def _calculated(problem: Problem, solver: str | None) -> tuple[EnvelopeSchedule, VerificationReport]:
+    from envelope.constraints.without_flow import NoPowerFlow
     from envelope.engine import calculate
     from envelope.verification import Effort, verify
 
@@ -134,6 +157,11 @@ def _calculated(problem: Problem, solver: str | None) -> tuple[EnvelopeSchedule,
 
         run = calculate_divided(problem)
         return run.schedule, run.report.combined
-    schedule = calculate(problem)
+    try:
+        schedule = calculate(problem)
+    except NoPowerFlow as fault:
+        raise NotVerified(_uncontrolled(problem) or str(fault)) from fault
     # The trial of wrong phases is omitted: a round does not use it, and it takes as long as the rest.
-    return schedule, verify(problem, schedule, solver=solver, effort=Effort())
+    # What an ordinary event does beyond a declared band is part of what its engineer is told.
+    effort = Effort(contingencies=problem.declared_share is not None)
+    return schedule, verify(problem, schedule, solver=solver, effort=effort)

@@ -67,7 +67,7 @@ async def show_engine(rq: Request, asked: Nothing) -> EngineStatus:
         plan=plan,
         guarantee=said.get("guarantee", "") if is_same else "",
         solver=said.get("solver", "") if is_same else "",
-        verification=said.get("sentence", "") if is_same else "",
+        verification=". ".join(filter(None, (said.get("sentence"), said.get("beside")))) if is_same else "",
         corners=msgspec.convert(said.get("corners", []), list[CornerFigures]) if is_same else [],
     )
 

@@ -16,6 +16,7 @@ BASE, FIRM, DOUBLE = "infeasible_base", "infeasible_firm", "double_counted"
 LOOSE, NO_SAFE = "default_looser", "no_safe_limits"
 UNCREDITED, NO_CLIENT, UNSETTLED = "volt_var_not_credited", "no_client", "limits_not_settled"
 NOT_DECLARED, NOT_FOLLOWED = "declared_band_not_used", "mode_not_followed"
+NO_FLOW = "no power flow"
 HELD = f"{FIRM}: limits that clients may still hold of an earlier run do not fit; for so long nothing is guaranteed"
 NAMED = 5
 
@@ -63,7 +64,9 @@ def still(schedule: EnvelopeSchedule, now: int, *, exceeds: bool = True) -> list
         others.append(HELD)
     boxes = schedule.infeasibility
     found = infeasible(boxes, schedule.step_start, first) if boxes else list(schedule.findings)
-    return [*(said for said in found if exceeds or not said.startswith(f"{FIRM}:")), *others]
+    lost = [said for said in schedule.findings if said.startswith((f"{BASE}: {NO_FLOW}", f"{FIRM}: {NO_FLOW}"))]
+    told = [said for said in found if said not in lost and (exceeds or not said.startswith(f"{FIRM}:"))]
+    return [*lost, *told, *others]
 
 
 def double_counted(problem: Problem) -> list[str]:

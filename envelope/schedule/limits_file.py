@@ -29,7 +29,7 @@ UNREADABLE = (KeyError, ValueError, TypeError, OverflowError, EOFError)
 """raised by pandas where a file is no table, or a column holds another type of value"""
 
 
-def read(path: Path) -> EnvelopeSchedule:
+def read(path: Path | str) -> EnvelopeSchedule:
     """The schedule in a limits file, .csv or .parquet: limits, defaults, guarantee, and the problem's `run_id`.
 
     Headroom and capacity are not in the file: they are NaN.
@@ -38,6 +38,7 @@ def read(path: Path) -> EnvelopeSchedule:
     """
     from envelope.schedule.table import load
 
+    path = Path(path)
     if path.suffix not in ENDINGS:
         raise BadProblem(f"{path}: a limits file ends in {' or '.join(ENDINGS)}")
     try:

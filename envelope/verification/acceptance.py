@@ -7,20 +7,21 @@ schedule says so in its status; a verification then asks that nothing makes it w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from envelope.constraints.corners import corners_to_check
+from envelope.constraints.extremes import lower_to, raise_to
 from envelope.constraints.formulation import Formulation
 from envelope.constraints.joint_paths import PathsOfBox
 from envelope.constraints.limits import Bounds
 from envelope.constraints.linear import LinearConstraints, linearise, select_all
 from envelope.constraints.linearisation import linearise_at_corners
-from envelope.constraints.monitored_feeder import FlowResult
+from envelope.constraints.monitored_feeder import FlowResult, MonitoredFeeder
 from envelope.problem.guarantees import GuaranteedBox
 from envelope.schedule import EnvelopeSchedule
 from envelope.schedule.codes import BREACHED
+from envelope.verification.box_corners import BESIDE_W
 from envelope.verification.report import EXCESS_UNITS, Excess
 from gridmodel.arrays import Floating, Index, Mask, Real
 
@@ -33,17 +34,45 @@ FEWEST_CORNERS, TOGETHER = 50, 2000
 and states solved at once"""
 
 
-@dataclass(frozen=True, eq=False)
 class AcceptedLimits:
-    """Bounds per step and place, and by how much the operating limits are exceeded before anything is allocated."""
+    """Bounds per step and place: the operating limits, or what base load or firm minimum alone reach beyond them."""
 
-    bounds: Bounds
-    excess: tuple[float, float, float]
-    """V over, V under and percent by which the firm minimum exceeds the limits; zeros where it does not"""
-    base_excess: tuple[Excess, ...]
-    """of the limits that the base load alone exceeds, the worst of each kind and level"""
-    firm_excess: tuple[Excess, ...]
-    """the same of the firm minimum, where that is worse"""
+    def __init__(self, formulation: Formulation, worst: _WorstFlow, breached: Mask) -> None:
+        """breached: (T,) steps in which a schedule says that base load or firm minimum exceed a limit."""
+        self.formulation, self.worst, self.breached = formulation, worst, breached
+        boxes = formulation.boxes(formulation.base.lo_w, formulation.base.hi_w) if breached.any() else ()
+        self.firm = [(formulation.paths.of_box(box), box) for box in boxes]
+        self.bounds = self._bounds()
+
+    def include_firm(self, box: int, states: Index, steps: Index, away: Real) -> None:
+        """Accept what the firm minimum reaches where it comes nearest to these states of a box, (S, L) W from rest."""
+        paths, firm = self.firm[box % len(self.firm)]
+        down_w, up_w = _ends(self.worst.feeder, (paths, firm), states, steps)
+        share = self.worst.feeder.port_share
+        # A home that feeds nothing, beside its declared band, does so in either.
+        nearest = np.where(np.abs(away) < BESIDE_W, away, np.clip(away, -down_w * share, up_w * share))
+        self.worst.include(states, steps, nearest)
+        self.bounds = self._bounds()
+
+    @property
+    def told_apart(self) -> tuple[tuple[float, float, float], tuple[Excess, ...], tuple[Excess, ...]]:
+        """By how much the limits are exceeded before anything is allocated.
+
+        V over, V under and percent, zeros where they are not; of limits that the base load alone exceeds, the worst of
+        each kind and level; and the same of the firm minimum, where that is worse.
+        """
+        own = _excess(self.formulation, *self.formulation.paths.rest_range)
+        return _told_apart(own, _excess(self.formulation, self.worst.high_v, self.worst.low_v, self.worst.load_a))
+
+    def _bounds(self) -> Bounds:
+        limits, rating = self.formulation.limits, self.formulation.limits.current_a
+        high, low, load = self.worst.high_v, self.worst.low_v, self.worst.load_a
+        worse_v = WORSE_V * self.worst.feeder.voltage_unit_v
+        return Bounds(
+            low_v=np.where(low < limits.low_v, low - worse_v, limits.low_v),
+            high_v=np.where(high > limits.high_v, high + worse_v, limits.high_v),
+            current_a=np.where(load > rating, load + 0.01 * WORSE_PERCENT * rating, rating),
+        )
 
 
 def accepted_limits(formulation: Formulation, schedule: EnvelopeSchedule, *, most: int) -> AcceptedLimits:
@@ -51,8 +80,7 @@ def accepted_limits(formulation: Formulation, schedule: EnvelopeSchedule, *, mos
 
     most: corners that the audit tries; it would hold limits to account for a breach at one that was not looked at here.
     """
-    limits, joint = formulation.limits, formulation.paths
-    feeder, rating = formulation.feeder, limits.current_a
+    joint, feeder = formulation.paths, formulation.feeder
     worst = _WorstFlow(formulation)
     worst.include(*joint.pairs, np.zeros((len(joint.pairs[1]), len(feeder.port_connection))), joint.flow)
     breached: Mask = np.any((schedule.status > 0) & (schedule.status <= BREACHED), axis=1)
@@ -60,16 +88,16 @@ def accepted_limits(formulation: Formulation, schedule: EnvelopeSchedule, *, mos
         built = linearise(feeder, *formulation.sensitivities, wanted=select_all(feeder))
         for box in formulation.boxes(formulation.base.lo_w, formulation.base.hi_w):
             _include_corners(worst, formulation, box, schedule, of=(built, breached, max(most, FEWEST_CORNERS)))
-    high, low, load = worst.high_v, worst.low_v, worst.load_a
-    over, under, much = high > limits.high_v, low < limits.low_v, load > rating
-    worse_v = WORSE_V * feeder.voltage_unit_v
-    bounds = Bounds(
-        low_v=np.where(under, low - worse_v, limits.low_v),
-        high_v=np.where(over, high + worse_v, limits.high_v),
-        current_a=np.where(much, load + 0.01 * WORSE_PERCENT * rating, rating),
-    )
-    own = _excess(formulation, *joint.rest_range)
-    return AcceptedLimits(bounds, *_told_apart(own, _excess(formulation, high, low, load)))
+    return AcceptedLimits(formulation, worst, breached)
+
+
+def _ends(
+    feeder: MonitoredFeeder, of: tuple[PathsOfBox, GuaranteedBox], states: Index, steps: Index
+) -> tuple[Real, Real]:
+    """(S, L) W that the ends of a box are below, and above, the base load of these states."""
+    paths, box = of
+    down, up = paths.ends(states, steps, box.lo_w[steps], box.hi_w[steps])
+    return down[:, feeder.port_connection], up[:, feeder.port_connection]
 
 
 def _include_corners(
@@ -111,9 +139,8 @@ def _include_in_states(
     where: Mask,
 ) -> None:
     """Takes note of a box's corners, as parts of its headroom up and down, in these (S, T) states and steps."""
-    (paths, box), (states, steps) = of, (index.astype(np.intp) for index in np.nonzero(where))
-    ends = paths.ends(states, steps, box.lo_w[steps], box.hi_w[steps])
-    down_w, up_w = (end[:, worst.feeder.port_connection] for end in ends)
+    states, steps = (index.astype(np.intp) for index in np.nonzero(where))
+    down_w, up_w = _ends(worst.feeder, of, states, steps)
     # Many corners at once: a power flow of a few states costs about as much as one of many.
     together = max(1, TOGETHER // max(1, len(states)))
     for start in range(0, len(corners) if len(states) else 0, together):
@@ -176,6 +203,6 @@ class _WorstFlow:
 
     def _note(self, steps: Index, found: FlowResult, *, voltages: bool) -> None:
         if voltages:
-            np.maximum.at(self.high_v, steps, found.v_v)
-            np.minimum.at(self.low_v, steps, found.v_v)
-        np.maximum.at(self.load_a, steps, np.abs(found.i_a))
+            raise_to(self.high_v, steps, found.v_v)
+            lower_to(self.low_v, steps, found.v_v)
+        raise_to(self.load_a, steps, np.abs(found.i_a))

@@ -134,6 +134,9 @@ class VerificationReport:
     paths: str = ""
     """joint paths of base load and head voltage on which corners were tried; empty: at the base load alone"""
 
+    without_flow: tuple[str, ...] = ()
+    """intervals in which base load or firm minimum have no power flow, which were left out"""
+
     @property
     def over_v(self) -> float:
         """Worst over-voltage, V; negative when every corner is inside."""
@@ -162,8 +165,8 @@ class VerificationReport:
 
     @property
     def within_limits(self) -> bool:
-        """Whether every corner is inside every limit, and so is the firm minimum."""
-        return self.inside and not any(self.excused)
+        """Whether every corner is inside every limit, and so is the firm minimum, in every interval."""
+        return self.inside and not any(self.excused) and not self.without_flow
 
     @property
     def exit_code(self) -> int:
@@ -186,6 +189,8 @@ class VerificationReport:
         tried = f"{self.scenarios} corners tried, {self.judged} judged by {self.solver}"
         if self.paths:
             tried += f", {self.paths}"
+        if self.without_flow:
+            tried += f": NOT inside the limits: {'; '.join(self.without_flow)}. In the other intervals"
         if not any(self.excused):
             verdict = "inside" if self.inside else "BEYOND"
             return f"{tried}: {verdict} the limits (worst against limit: {worst})"

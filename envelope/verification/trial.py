@@ -13,7 +13,7 @@ from envelope.constraints.linearisation import linearise_at_corners
 from envelope.constraints.monitored_feeder import FlowResult
 from envelope.problem.guarantees import GuaranteedBox
 from envelope.verification.acceptance import AcceptedLimits
-from envelope.verification.box_corners import At, BoxCorners
+from envelope.verification.box_corners import BESIDE_W, At, BoxCorners, BoxesTried
 from envelope.verification.contingencies import corners_with_homes_off
 from envelope.verification.inverter_response import at_curve_kinks, silent_patterns, solve_with_response
 from envelope.verification.report import Effort, Finding, VerificationReport, WorstState
@@ -23,8 +23,6 @@ from gridmodel.arrays import Index, Mask, Real
 
 PERCENT_PER_V = 10.0
 """percent of a rating that count as much as a volt where the worst states are put in order"""
-BESIDE_W = 0.5
-"""W from the base load within which a home feeds nothing, and outside a box from which on it stands beside it"""
 CHUNK, AT_KINKS, OFF = 4000, 0.25, 4
 """scenarios solved together, part of corners from which inverters move to kinks, one of so many tried with homes off"""
 
@@ -46,6 +44,7 @@ class Trial:
         self.accepted, self.joint = accepted, formulation.paths
         self.feeder, self.base, self.disturbances = formulation.feeder, formulation.base, formulation.disturbances
         self.rng, steps = np.random.default_rng(effort.seed), formulation.steps
+        self.within = BoxesTried(formulation, tried)
         self.rating, self.unit_v = formulation.limits.current_a, formulation.feeder.voltage_unit_v
         self.worst = WorstCorners(steps, self.feeder.reduced.ports)
         self.by_corner: dict[str, dict[str, float]] = {}
@@ -122,6 +121,7 @@ class Trial:
     def report(self, solver: str, guarantee: str) -> VerificationReport:
         """Worst findings of all corners."""
         over, under, overload = (self._finding(which) for which in range(3))
+        excused, base_excess, firm_excess = self.accepted.told_apart
         return VerificationReport(
             over,
             under,
@@ -132,9 +132,9 @@ class Trial:
             judged=self.judged_scenarios or self.scenarios,
             by_corner=self.by_corner,
             diverged=self.diverged,
-            excused=self.accepted.excess,
-            base_excess=self.accepted.base_excess,
-            firm_excess=self.accepted.firm_excess,
+            excused=excused,
+            base_excess=base_excess,
+            firm_excess=firm_excess,
             paths=self.joint.said,
             worst_states=tuple(self._worst_states()),
         )
@@ -212,7 +212,25 @@ class Trial:
         self.sample.append(("sample", at.only(some), away[some]))
 
     def solve(self, at: At, away: Real) -> list[Real]:
-        """Tables (S, N), (S, N), (S, B): V, V (as much per unit at another level) and percent beyond the limits."""
+        """Tables (S, N), (S, N), (S, B): V, V (as much per unit at another level) and percent beyond the limits.
+
+        In steps in which the firm minimum exceeds a limit it is first asked what it reaches nearby.
+        """
+        found = self._compared(at, away)
+        worse = self.accepted.breached[at.steps] & np.any([(table > 0.0).any(axis=1) for table in found], axis=0)
+        if not worse.any():
+            return found
+        which, near = np.flatnonzero(worse), at.only(worse)
+        index = self.within.of(near, away[which])[2]
+        for k in np.unique(index):
+            of_box = which[index == k]
+            self.accepted.include_firm(int(k), *at.only(of_box), away[of_box])
+        for table, again in zip(found, self._compared(near, away[which]), strict=True):
+            table[which] = again
+        return found
+
+    def _compared(self, at: At, away: Real) -> list[Real]:
+        """The same, with all that no limit in watts bounds, against what is accepted so far."""
         found = self._solved(at, away, np.zeros_like(away))
         for state in self.disturbances.states:
             more = self._solved(at, *self.disturbances.superpose(state, at.steps, away), voltages=state.voltages)
@@ -271,7 +289,7 @@ class Trial:
         of = self.feeder.port_connection
         element, away = int(self.worst.element[which, step]), self.worst.away[which, step].copy()
         state = self.worst.state[which, step]
-        low, high = self._ends(At(np.array([state]), np.array([step])), away[None])
+        low, high, _ = self.within.of(At(np.array([state]), np.array([step])), away[None])
         movable = np.flatnonzero(np.bincount(of, weights=(high - low)[0]) > 1.0)
         value = self.worst.beyond[which, step]
         for _ in range(2 * len(movable)):
@@ -296,38 +314,11 @@ class Trial:
             at = At(states[known], steps[known])
             found = At(self.worst.state[which, at.steps], at.steps)
             away = self.worst.away[which, at.steps]
-            low, high, index = self._box_of(found, away)
+            low, high, index = self.within.of(found, away)
             with np.errstate(divide="ignore", invalid="ignore"):
                 part = np.where(high > low, np.clip((away - low) / (high - low), 0.0, 1.0), 0.0)
-            now_low, now_high = self._ends_in(at, index)
+            now_low, now_high = self.within.ends(at, index)
             # A home that feeds nothing stands beside its declared band: it does so in any state.
             beside = (away < low - BESIDE_W) & (np.abs(away) < BESIDE_W)
             self._queue("path", at, np.where(beside, away, now_low + part * (now_high - now_low)))
         self._flush()
-
-    def _ends(self, at: At, away: Real) -> tuple[Real, Real]:
-        """(S, L) both ends, W from the base load, of the boxes that corners belong to."""
-        low, high, _ = self._box_of(at, away)
-        return low, high
-
-    def _box_of(self, at: At, away: Real) -> tuple[Real, Real, Index]:
-        """(S, L) both ends of the box that each of (S, L) corners belongs to, and (S,) its number."""
-        every = [self._ends_in(at, np.full(len(at.steps), k)) for k in range(len(self.boxes))]
-        # Homes that feed nothing may stand beside their box.
-        off = np.abs(away) < BESIDE_W
-        outside = [
-            np.maximum(away - high, np.where(off, 0.0, low - away)).max(axis=1, initial=0.0) for low, high in every
-        ]
-        index = np.argmin(outside, axis=0)
-        low, high = (np.stack([ends[side] for ends in every])[index, np.arange(len(index))] for side in (0, 1))
-        return low, high, index
-
-    def _ends_in(self, at: At, index: Index) -> tuple[Real, Real]:
-        """(S, L) both ends, W from the base load, of the boxes of these numbers."""
-        share = self.feeder.port_share
-        low, high = np.empty((len(index), len(share))), np.empty((len(index), len(share)))
-        for k in np.unique(index):
-            mine = np.flatnonzero(index == k)
-            down, up = BoxCorners(self.formulation, self.boxes[k], self.rng).ends(at.only(mine))
-            low[mine], high[mine] = -down * share, up * share
-        return low, high

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from envelope.constraints.formulation import Formulation, formulate
 from envelope.constraints.response_credit import as_credited
+from envelope.constraints.without_flow import Intervals
 from envelope.problem import Problem
 from envelope.schedule import EnvelopeSchedule, settled_box, verified_box
 from envelope.verification.contingencies import (
@@ -30,16 +31,22 @@ def verify(
 ) -> VerificationReport:
     """Power flow at the corners of what clients may do under a schedule, states in between included.
 
+    Intervals whose base load or firm minimum has no power flow are named; the others are verified.
     solver: one of `solvers.SOLVERS`; default the independent one that knows what the feeder is made of.
     effort: default 20 random corners per step, and a stress with 10 % wrong phases beside.
     """
     asked, problem = effort or USUAL, as_credited(problem, schedule)
-    box, settled = verified_box(problem, schedule), settled_box(problem, schedule)
     formulation = formulate(problem)
+    intervals = Intervals(problem, formulation)
+    if intervals.failed.any():
+        problem = intervals.others()
+        formulation = formulate(problem)
+    box, settled = verified_box(problem, schedule), settled_box(problem, schedule)
     report = try_corners(formulation, schedule, box, solver=solver, effort=asked, settled=settled)
     stress = _stress(problem, schedule, asked)
     beside = try_contingencies(problem, formulation, schedule) if asked.contingencies else ()
-    return replace(report, wrong_phases=stress, wrong_part=asked.wrong_phases, contingencies=beside)
+    lost = tuple(said.split(": ", 1)[1] for said in intervals.findings())
+    return replace(report, wrong_phases=stress, wrong_part=asked.wrong_phases, contingencies=beside, without_flow=lost)
 
 
 def try_contingencies(

@@ -13,7 +13,12 @@ from envelope.problem.serialization import from_plain, to_plain
 from envelope.schedule import verified_box
 from envelope.verification import Effort
 from envelope.verification.corner_trials import try_boxes
-from tests.envelope.cases import street
+from sep2.operations.clients import NewClient, register_client
+from sep2.operations.connections import NewConnection, add_connection
+from sep2.operations.devices import NewDevice, add_device
+from sep2.store import open_database
+from tests.envelope.cases import START, street
+from tests.envelope.rounds import Told
 
 EVERY = Effort(random=5, inside=2, sign=60, greedy=1, contingencies=True)
 NAME = "A. Engineer"
@@ -118,3 +123,19 @@ def test_a_file_keeps_the_declaration_and_a_run_without_it_keeps_its_name(plain,
     assert (found.declared_share, found.declared_by, found.fleets) == (0.8, NAME, fleets)
     assert run_id(found) == run_id(problem) != run_id(plain)
     assert run_id(problem.for_any_combination()) == run_id(replace(plain, fleets=fleets))
+
+
+async def test_a_round_takes_fleets_from_the_register_and_tries_each_at_zero(sqlite_url):
+    problem = street(customers=3, steps=2, flex_gen_w=np.full((2, 3), 6e3), flex_load_w=np.zeros((2, 3)), **BAND)
+    database = await open_database(sqlite_url)
+    async with database.write() as db:
+        north = await register_client(db, NewClient("north", "CD" * 20, "aggregator"), START - 60)
+        own = await register_client(db, NewClient("own", "CE" * 20, "device"), START - 60)
+        for k, (name, client) in enumerate(zip(problem.connection_id, (north, north, own), strict=True)):
+            await add_connection(db, NewConnection(name), START - 60)
+            await add_device(db, NewDevice("CE" * 20 if client == own else f"{k}B" * 20, client, name), START - 60)
+    outcome = await Told(problem).cycle(database).run_once(START)
+    assert outcome.failure == ""
+    assert "fleet north at zero" in [one.event for one in outcome.report.contingencies]
+    assert "fleet own" not in outcome.report.contingency_sentence()
+    await database.close()

@@ -13,7 +13,7 @@ from envelope.medium_voltage.feeder_head import FeederHead
 from envelope.medium_voltage.head_voltage import MediumVoltage, heads, tap_range
 from envelope.medium_voltage.joint_verification import verify_jointly
 from envelope.medium_voltage.operator_limits import OperatorLimit
-from envelope.problem import GroupLimit, HeadVoltageMargin, Problem
+from envelope.problem import GroupLimit, HeadVoltageMargin, Problem, Scenarios
 from envelope.verification import Effort
 from gridmodel.flow.taps import Tapped
 from gridmodel.model import admittance as build
@@ -279,3 +279,28 @@ def test_feeders_that_do_not_fit_together(grid, feeders):
         coordinate(grid, {"m1": feeders["m1"], "m2": later})
     with pytest.raises(BadProblem, match="feeder m1: has a source impedance of its own"):
         coordinate(grid, {"m1": street(customers=4, steps=3)})
+
+
+def on_paths(problem: Problem, paths: int) -> Problem:
+    """A street whose base load is nothing, the same or four times as much on its paths."""
+    part = np.array([0.0, 1.0, 4.0])[-paths:, None, None, None]
+    load = part * problem.base_load_w[None, :, None]
+    return replace(problem, scenarios=Scenarios(load, 0.2 * load))
+
+
+def test_joint_paths_of_all_feeders_are_tried_together(grid):
+    half = np.tile([40e3, 0.0], (2, 4))
+    known = {name: feeder(8, 3, steps=2, flex_load_w=half, flex_gen_w=half) for name in ("m1", "m4")}
+    moving = {"m1": on_paths(known["m1"], 3), "m4": on_paths(known["m4"], 2)}
+    report = verify_jointly(grid, coordinate(grid, moving), effort=QUICK)
+    assert report.inside, report.sentence()
+    assert "each of 3 joint paths" in report.parts[0].report.sentence()
+    assert report.parts[0].report.by_corner["path"]["scenarios"] > 0
+    # Limits that were found at the mean base load alone do not hold where homes without devices draw more.
+    still = coordinate(grid, known)
+    moving = {name: replace(p, scenarios=moving[name].scenarios) for name, p in still.problems.items()}
+    assert verify_jointly(grid, still, solver="reduced", effort=QUICK).inside
+    assert not verify_jointly(grid, replace(still, problems=moving), solver="reduced", effort=QUICK).inside
+    other = replace(moving["m4"], scenarios=replace(moving["m4"].scenarios, bands=True))
+    with pytest.raises(BadProblem, match="feeder m4: one audit needs joint paths of one share and reading"):
+        verify_jointly(grid, replace(still, problems=moving | {"m4": other}))

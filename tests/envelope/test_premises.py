@@ -12,7 +12,6 @@ from envelope.operation.limits_in_force import with_limits_in_force
 from envelope.operation.measurements import HEAD, Measured, Quantity
 from envelope.operation.mode import Mode, OperatingState, StaticLimits
 from envelope.problem import HeadVoltageMargin
-from envelope.schedule import findings
 from sep2.operations.connections import NewConnection, add_connection
 from sep2.operations.defaults import set_default
 from sep2.operations.devices import NewDevice, add_device
@@ -36,7 +35,7 @@ async def test_abnormal_topology_means_defaults_for_all_until_it_is_normal(regis
     for name in told.problem.connection_id:
         for at in (now, START + 7 * STEP_S, START + 8 * STEP_S + 1):
             assert await limits_at(registered, name, now, at) == await default_of(registered, name)
-    assert await alarms_of(registered) == {"envelope_invalid": "topology: feeder 7 is fed from the north"}
+    assert await alarms_of(registered) == {"topology_abnormal": "feeder 7 is fed from the north"}
     again = await rounds.run_once(now + 10)
     assert (again.published.created, again.published.superseded) == (0, 0)
 
@@ -70,7 +69,7 @@ async def test_limits_that_replaced_an_envelope_are_counted_when_it_comes_back(r
 
 
 async def test_envelopes_come_back_also_from_limits_that_the_feeder_can_not_bear(at_hand, told):
-    """With what is held counted in, a corner of this street is beyond its limits whatever is published."""
+    """What is held puts a corner of this street beyond its limits, whatever is published: limits add nothing to it."""
     told.problem = street(customers=6, steps=4, seed=1, flex_gen_w=np.full((4, 6), 90_000.0))
     async with at_hand.write() as db:
         for name in ("c4", "c5", "c6"):
@@ -83,7 +82,8 @@ async def test_envelopes_come_back_also_from_limits_that_the_feeder_can_not_bear
     await rounds.run_once(START)
     told.operating = OperatingState()
     out = await rounds.run_once(START + 60)
-    assert (out.failure, findings.HELD in out.schedule.findings) == ("", True)
+    assert (out.failure, out.report.exit_code) == ("", 3)
+    assert any("limits still in force" in said for said in out.schedule.findings)
     assert (await limits_at(at_hand, "c1", START + 60))[1] < 40_000
     assert set(await alarms_of(at_hand)) == {"infeasible_firm"}
     await rounds.run_once(START + STEP_S)

@@ -17,7 +17,7 @@ from envelope.field_rules import BadProblem
 from envelope.medium_voltage.divided import whole_of
 from envelope.medium_voltage.whole_network import calculate_whole, schedule_of
 from envelope.medium_voltage.whole_verification import verify_whole
-from envelope.problem import FixedPowerFactor, GroupLimit, divided, plan_file, run_id, steps_from
+from envelope.problem import FixedPowerFactor, GroupLimit, Problem, Scenarios, divided, plan_file, run_id, steps_from
 from envelope.problem.divided import parts_of, reduced_of
 from envelope.study.estimate import as_one, in_parts
 from envelope.study.study import Study, problem_of
@@ -47,6 +47,15 @@ def coordinated(feeder: Feeder, **changes):
     return whole, calculate_whole(whole)
 
 
+def moving(problem: Problem) -> Problem:
+    """Without devices at every other connection, whose base load is as it is, or 40 kW less."""
+    still = np.arange(len(problem.connection_id)) % 2 == 0
+    load = np.stack([problem.base_load_w, problem.base_load_w - np.where(still, 40_000.0, 0.0)])[:, :, None]
+    flex = (np.where(still, 0.0, problem.flex_gen_w), np.where(still, 0.0, problem.flex_load_w))
+    paths = Scenarios(load, np.zeros_like(load))
+    return replace(problem, flex_gen_w=flex[0], flex_load_w=flex[1], scenarios=paths)
+
+
 def test_a_run_divides_a_network_by_itself_and_verifies_it_as_one(town, tmp_path):
     out = tmp_path / "limits.csv"
     run = CliRunner().invoke(app, ["run", str(town), "--steps", "4", "--out", str(out), "--json"])
@@ -69,6 +78,11 @@ def test_limits_of_one_part_depend_on_what_the_others_may_do(town):
     schedule = schedule_of(feeder.network, found)
     report = verify_whole(whole, found)
     assert report.combined.inside, report.combined.sentence()
+    # Base load that moves is tried in all parts at once: limits that were found without it do not hold.
+    paths = replace(found, problems={name: moving(problem) for name, problem in found.problems.items()})
+    moved = verify_whole(whole, paths).joint
+    assert "base on each of 2 joint paths" in moved.sentence()
+    assert not moved.inside, moved.sentence()
     widths = [float((band.assumed.high_pu - band.assumed.low_pu).max()) for band in found.bands.values()]
     assert min(widths) > 0.001
     # Names of what binds are those of the own part.

@@ -1,0 +1,113 @@
+"""Intervals whose base load or firm minimum has no power flow: found, named, and left out of a calculation.
+
+A feeder cannot carry them, or a forecast or contract is wrong. Other intervals are to have their limits all the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import numpy as np
+
+from envelope.constraints.formulation import Formulation, formulate
+from envelope.field_rules import BadProblem
+from envelope.problem import Problem
+from envelope.schedule.findings import BASE, FIRM, NO_FLOW, some
+from gridmodel.arrays import Mask, Real
+
+MOST_NAMED = 3
+"""connections that are named"""
+
+
+class NoPowerFlow(BadProblem):
+    """No interval has a power flow."""
+
+
+class Intervals:
+    """Which intervals of a problem have no power flow, and what it is without them."""
+
+    def __init__(self, problem: Problem, formulation: Formulation) -> None:
+        """formulation: that of the problem; inverters' response is left out: it may fail where the feeder does not."""
+        self.problem, feeder = problem, formulation.feeder.without_response()
+        base = replace(formulation.base, feeder=feeder)
+        paths = replace(formulation.paths, base=base) if formulation.feeder.inverters is not None else formulation.paths
+        self.base: Mask = ~(base if formulation.feeder.inverters is not None else formulation.base).flow.converged
+        if paths.several:
+            self.base[paths.pairs[1][~paths.flow.converged]] = True
+        self.firm: Mask = np.zeros_like(self.base)
+        self.granted_w = np.maximum(base.hi_w - base.p_w, base.p_w - base.lo_w)
+        """(T, C) W from the base load that are granted in any case"""
+        steps = np.arange(len(base.p_w))
+        for end_w in (base.hi_w, base.lo_w):
+            if np.any(end_w != base.p_w):
+                injected = base.injections(steps, feeder.spread(end_w - base.p_w))
+                self.firm |= ~feeder.power_flow(injected, base.source_v).converged & ~self.base
+
+    @property
+    def failed(self) -> Mask:
+        """(T,) intervals without a power flow."""
+        return np.asarray(self.base | self.firm)
+
+    def others(self) -> Problem:
+        """The problem with nothing flexible in failed intervals, and there with the base load of the nearest other.
+
+        Raises NoPowerFlow where all failed.
+        """
+        if self.failed.all():
+            raise NoPowerFlow(" ".join(said.split(": ", 1)[1] for said in self.findings()))
+        good = np.flatnonzero(~self.failed)
+        steps = np.arange(len(self.failed))
+        near = good[np.abs(steps[:, None] - good).argmin(axis=1)]
+        problem, scenarios = self.problem, self.problem.scenarios
+        moved = {
+            name: value[near]
+            for name in ("base_load_w", "base_load_var", "base_load_lo_w", "base_load_hi_w", "source_v")
+            if (value := getattr(problem, name)) is not None and np.ndim(value) == 2
+        }
+        if scenarios is not None:
+            by_step = {name: getattr(scenarios, name) for name in ("load_w", "load_var", "solar_w", "source_v")}
+            paths = {name: value[:, near] for name, value in by_step.items() if value is not None}
+            moved["scenarios"] = replace(scenarios, **paths)
+        lost = self.failed[:, None]
+        return replace(
+            problem,
+            **moved,
+            flex_gen_w=np.where(lost, 0.0, problem.flex_gen_w),
+            flex_load_w=np.where(lost, 0.0, problem.flex_load_w),
+        )
+
+    def findings(self) -> tuple[str, ...]:
+        """Intervals without a power flow, where most of their power is, and what to check: a sentence of each kind."""
+        found = []
+        if self.base.any():
+            most = np.abs(self.problem.base_load_w)
+            said = f"the base load is more than the feeder can carry, most of it at {self._largest(most, self.base)}"
+            todo = "check their forecast or readings (unit, sign), and the feeder's impedances"
+            found.append(f"{BASE}: {self._when(self.base)}: {said}; {todo}")
+        if self.firm.any():
+            said = f"what is granted in any case is more than the feeder can carry, most of it at {self._firm_at()}"
+            todo = (
+                "check their contracts, defaults and limits in force, and register clients where nobody can limit them"
+            )
+            found.append(f"{FIRM}: {self._when(self.firm)}: {said}; {todo}")
+        return tuple(found)
+
+    def _firm_at(self) -> str:
+        return self._largest(self.granted_w, self.firm)
+
+    def _when(self, which: Mask) -> str:
+        starts = self.problem.step_start[which]
+        clock = [datetime.fromtimestamp(int(at), UTC).strftime("%Y-%m-%d %H:%M UTC") for at in starts]
+        return f"{NO_FLOW} in {int(which.sum())} of {len(which)} intervals ({some(clock)})"
+
+    def _largest(self, power_w: Real, which: Mask) -> str:
+        most = power_w[which].max(axis=0)
+        order = np.argsort(-most, kind="stable")[:MOST_NAMED]
+        return ", ".join(f"{self.problem.connection_id[k]} ({most[k] / 1000.0:.1f} kW)" for k in order)
+
+
+def verified_part(problem: Problem) -> Problem:
+    """The problem as it is calculated and verified: without the intervals that have no power flow."""
+    intervals = Intervals(problem, formulate(problem))
+    return intervals.others() if intervals.failed.any() else problem
