@@ -12,10 +12,11 @@ import numpy as np
 
 from envelope.operation.clients import uncontrolled_connections
 from envelope.operation.limits_in_force import with_limits_in_force, without_limits_in_force
-from envelope.problem import Guarantee, Problem, run_id
+from envelope.problem import Problem, run_id
 from envelope.problem.divided import Divided
 from envelope.schedule import EnvelopeSchedule, findings
-from envelope.schedule.scaling import FACTORS, scaled
+from envelope.schedule.scaling import FACTORS, NOT_SCALED, scaled
+from gridmodel.arrays import Real
 from sep2.errors import SepError
 from sep2.store.database import Database
 
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 
 log = logging.getLogger(__name__)
-NOT_SCALED = (Guarantee.DECLARED_BAND,)
-"""Guarantees of which smaller limits may allow what larger ones do not."""
 
 
 class NotVerified(SepError):
@@ -42,8 +41,8 @@ class VerifiedRun(NamedTuple):
     """The problem with the limits in force, as it was calculated; None: the same."""
     at: int = 0
     """When it was calculated."""
-    factor: float = 1.0
-    """Part of the headroom that was kept so that the limits verify."""
+    factor: float | Real = 1.0
+    """Part of the headroom that was kept so that the limits verify; in a divided network (C,) of each connection."""
 
 
 async def calculate_verified(
@@ -59,13 +58,12 @@ async def calculate_verified(
     if published and published != await asyncio.to_thread(run_id, problem):
         async with database.read() as db:
             counted = await with_limits_in_force(db, problem, now)
-    schedule, report = await asyncio.to_thread(_calculated, counted, solver)
+    schedule, report, factor = await asyncio.to_thread(_calculated, counted, solver)
     if not report.inside and counted.has_held:
         # Limits in force may break the feeder's limits already; those that follow them can still be right.
         counted = without_limits_in_force(counted)
-        schedule, report = await asyncio.to_thread(_calculated, counted, solver)
+        schedule, report, factor = await asyncio.to_thread(_calculated, counted, solver)
         schedule = replace(schedule, findings=(*schedule.findings, findings.HELD))
-    factor = 1.0
     if not report.inside:
         schedule, report, factor = await asyncio.to_thread(scaled_down, counted, schedule, report, solver=solver)
     if not report.inside:
@@ -106,7 +104,7 @@ def scaled_down(
     """Return the largest part of the limits' headroom, of those that are tried, that verifies; else what was given."""
     from envelope.verification import Effort, verify
 
-    # What is calculated in parts is verified with its head voltages, which a part of the headroom would change.
+    # What is calculated in parts was scaled down, part by part, as it was verified.
     is_scaled = problem.guarantee not in NOT_SCALED and not isinstance(problem.reduced, Divided)
     for factor in FACTORS if is_scaled else ():
         smaller = scaled(schedule, factor)
@@ -119,11 +117,11 @@ def scaled_down(
 
 def verified_schedule(problem: Problem) -> EnvelopeSchedule:
     """Return the schedule that a round would publish of a problem; one that does not verify is returned as it is."""
-    schedule, report = _calculated(problem, None)
+    schedule, report, _ = _calculated(problem, None)
     return schedule if report.inside else scaled_down(problem, schedule, report)[0]
 
 
-def _calculated(problem: Problem, solver: str | None) -> tuple[EnvelopeSchedule, VerificationReport]:
+def _calculated(problem: Problem, solver: str | None) -> tuple[EnvelopeSchedule, VerificationReport, float | Real]:
     from envelope.engine import calculate
     from envelope.verification import Effort, verify
 
@@ -131,7 +129,7 @@ def _calculated(problem: Problem, solver: str | None) -> tuple[EnvelopeSchedule,
         from envelope.medium_voltage.divided import calculate_divided
 
         run = calculate_divided(problem)
-        return run.schedule, run.report.combined
+        return run.schedule, run.report.combined, run.factor if (run.factor < 1.0).any() else 1.0
     schedule = calculate(problem)
     # The trial of wrong phases is omitted: a round does not use it, and it takes as long as the rest.
-    return schedule, verify(problem, schedule, solver=solver, effort=Effort())
+    return schedule, verify(problem, schedule, solver=solver, effort=Effort()), 1.0
