@@ -26,6 +26,22 @@ def server_context(files: Files, trust: Trust, *, more_suites: Sequence[str] = (
     return _load(context, files, trust)
 
 
+def partner_context(files: Files, trust: Trust) -> ssl.SSLContext:
+    """What a server for ordinary HTTP clients listens with: TLS 1.2 or 1.3, clients' certificates as for 2030.5."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.verify_mode = ssl.CERT_REQUIRED
+    # A ticket would bring back the peer's leaf without the CAs that it sent.
+    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_TICKET
+    context.num_tickets = 0
+    return _load(context, files, trust)
+
+
+def read_again(context: ssl.SSLContext, files: Files, trust: Trust) -> None:
+    """Have new connections of a context use what the files hold now; who is let in, `admit` says."""
+    _load(context, files, trust)
+
+
 def client_context(
     files: Files,
     trust: Trust,

@@ -22,6 +22,7 @@ FLOORS = (
     "sep2.resources",
     "sep2.server",
     "sep2.rest",
+    "sep2.partner",
     "sep2.admin",
     "sep2.desk",
     "sep2.cli",
@@ -117,7 +118,7 @@ def allowed(module: str) -> set[str]:
     # What stands beside wire is seen from every floor above it; a command may start a client.
     beside = (
         {"certs", "sep2.extension"}
-        if here in ("sep2.server", "sep2.rest", "sep2.admin", "sep2.desk", "sep2.cli")
+        if here in ("sep2.server", "sep2.rest", "sep2.partner", "sep2.admin", "sep2.desk", "sep2.cli")
         else set()
     )
     return lower | beside | ({"sep2.client"} if here == "sep2.cli" else set())

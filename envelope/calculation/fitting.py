@@ -87,7 +87,9 @@ def _mended(whole: FeasibleBox, state: FeasibleBox, active: Mask, *, allocate: R
     """The box with targets lowered by what constraints exceed at their own corners, or scaled down where none help."""
     for _ in range(OWN_LOOKS):
         todo = own_corners.lower_targets(state, whole, active)
-        if not len(todo) and state.needed is None and not state.infeasible.any():
+        if not len(todo) and own_corners.add_states(state):
+            todo = own_corners.lower_targets(state, whole, active)
+        if not len(todo) and not state.infeasible.any():
             return state
         if not len(todo):
             break

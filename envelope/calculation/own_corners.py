@@ -48,18 +48,48 @@ def exceeding(state: FeasibleBox, todo: Index) -> Index:
     return todo[(_beyond(state, todo) > 0.0).any(axis=1) | _filled_exceed(state, todo)]
 
 
+def add_states(state: FeasibleBox) -> bool:
+    """Add states of the joint paths in which a constraint exceeds and that were not measured; whether there were any.
+
+    The state that strains a constraint most at rest need not be the one that does so at a corner of the box.
+    """
+    if state.needed is None or state.feeder.inverters is not None:
+        return False
+    steps, needed = np.arange(len(state.offset_w)), state.needed
+    others = needed.paths.joint.kept & ~needed.to_measure()
+    near = _one_per_corner(state, *np.nonzero(_tight_mask(state, steps)), steps=steps)
+    pairs = tuple(np.concatenate(both) for both in zip(near, _filled(state, steps), strict=True))
+    accepted = np.where(state.infeasible, _accepted_where_filled(state, steps), _enough(state, steps))
+    for number in np.flatnonzero(others.any(axis=1)):
+        values = np.full(accepted.shape, -np.inf)
+        _measure_in_state(state, steps, (pairs[0], pairs[1]), values, number=int(number))
+        needed.added[number] |= others[number] & (values > accepted).any(axis=1)
+    return bool((needed.added & others).any())
+
+
 def _filled_exceed(state: FeasibleBox, steps: Index) -> Mask:
     """(S,) whether the box brings a constraint that base load or firm minimum fill beyond limit and firm minimum."""
     filled = state.infeasible[steps]
     if state.feeder.inverters is not None or not filled.any():
         return np.zeros(len(steps), dtype=bool)
-    place, row = np.nonzero(filled)
+    now = _worst_at(state, steps, _filled(state, steps), firm=False)
+    return np.asarray((filled & (now > _accepted_where_filled(state, steps))).any(axis=1))
+
+
+def _filled(state: FeasibleBox, steps: Index) -> tuple[Index, Index]:
+    """Steps and constraints that base load or firm minimum fill, one for each corner of a step."""
+    place, row = np.nonzero(state.infeasible[steps])
     once = np.unique(np.stack([place, state.rows.corner[row]]), axis=1, return_index=True)[1]
-    at = place[once], row[once]
-    now, before = (_worst_at(state, steps, at, firm=firm) for firm in (False, True))
-    room = 0.0 if state.needed is None else state.needed.extra[steps]
-    accepted = np.maximum(state.limit[steps] + room, before + FILLED * state.slack_unit)
-    return np.asarray((filled & (now > accepted)).any(axis=1))
+    return place[once], row[once]
+
+
+def _accepted_where_filled(state: FeasibleBox, steps: Index) -> Real:
+    """(S, R) limits, or what the firm minimum alone reaches at its corners and a little more."""
+    limit: Real = np.asarray(state.limit[steps] + _room(state, steps), dtype=float)
+    if not state.infeasible[steps].any():
+        return limit
+    before = _worst_at(state, steps, _filled(state, steps), firm=True)
+    return np.asarray(np.maximum(limit, before + FILLED * state.slack_unit))
 
 
 def _worst_at(state: FeasibleBox, steps: Index, pairs: tuple[Index, Index], *, firm: bool) -> Real:
@@ -82,10 +112,17 @@ def _worst_at(state: FeasibleBox, steps: Index, pairs: tuple[Index, Index], *, f
 
 def _beyond(state: FeasibleBox, steps: Index) -> Real:
     """(S, R) by which constraints at their own corners leave less than enough of the margin."""
-    limit, margin = state.limit[steps], _margin(state)[steps]
-    # Measured in the worst state itself, a constraint keeps no room for it.
-    room = 0.0 if state.needed is None else state.needed.extra[steps]
-    return np.asarray(_at_own_corners(state, steps) - (limit + room - ENOUGH * margin))
+    return np.asarray(_at_own_corners(state, steps) - _enough(state, steps))
+
+
+def _enough(state: FeasibleBox, steps: Index) -> Real:
+    """(S, R) limits less enough of the margin, for what is measured in the worst state itself."""
+    return np.asarray(state.limit[steps] + _room(state, steps) - ENOUGH * _margin(state)[steps])
+
+
+def _room(state: FeasibleBox, steps: Index) -> Real | float:
+    """(S, R) or none: what constraints keep free for the joint paths, and need not where these are measured."""
+    return 0.0 if state.needed is None else state.needed.extra[steps]
 
 
 def _margin(state: FeasibleBox) -> Real:
@@ -101,9 +138,7 @@ def _at_own_corners(state: FeasibleBox, steps: Index) -> Real:
     values = np.full((len(steps), state.rows.count), -np.inf)
     if state.feeder.inverters is not None:
         return values
-    group = (state.rows.kind == 2) & (state.rows.element >= len(state.feeder.reduced.H))
-    tight = (state.slack(steps) < _tight(state, steps)) & ~state.infeasible[steps] & ~group
-    every = np.nonzero(tight)
+    every = np.nonzero(_tight_mask(state, steps))
     place, row = _one_per_place(state, *every, steps=steps)
     for start in range(0, len(place), TOGETHER):
         part = slice(start, start + TOGETHER)
@@ -112,6 +147,12 @@ def _at_own_corners(state: FeasibleBox, steps: Index) -> Real:
         near = _one_per_corner(state, *every, steps=steps)
         _measure_in_all_states(state, steps, near, values)
     return np.where(state.infeasible[steps], -np.inf, values)
+
+
+def _tight_mask(state: FeasibleBox, steps: Index) -> Mask:
+    """(S, R) constraints that are tight, of those that depend on the state and that the firm minimum does not fill."""
+    group = (state.rows.kind == 2) & (state.rows.element >= len(state.feeder.reduced.H))
+    return np.asarray((state.slack(steps) < _tight(state, steps)) & ~state.infeasible[steps] & ~group)
 
 
 def _tight(state: FeasibleBox, steps: Index) -> Real | float:
@@ -190,12 +231,20 @@ def _measure_in_all_states(
 ) -> None:
     """Raise (S, R) values to what constraints reach at their corners in each state that is any constraint's worst."""
     assert state.needed is not None
-    (place, row), needed = pairs, state.needed
-    candidates = (needed.states_by_step() | needed.low_states_by_step())[:, steps]
-    for number in np.flatnonzero(candidates.any(axis=1)):
-        which = np.flatnonzero(candidates[number, place])
-        at = _States(state, steps[place[which]], row[which], np.full(len(which), number), firm=firm)
-        np.maximum.at(values, place[which], at.values(at.away(state.rows.corners, state.rows.corner[row[which]])))
+    measured = state.needed.to_measure()[:, steps]
+    for number in np.flatnonzero(measured.any(axis=1)):
+        which = np.flatnonzero(measured[number, pairs[0]])
+        some = pairs[0][which], pairs[1][which]
+        _measure_in_state(state, steps, some, values, number=int(number), firm=firm)
+
+
+def _measure_in_state(
+    state: FeasibleBox, steps: Index, pairs: tuple[Index, Index], values: Real, *, number: int, firm: bool = False
+) -> None:
+    """Raise (S, R) values to what constraints reach at the corners of these in one state of the joint paths."""
+    place, row = pairs
+    at = _States(state, steps[place], row, np.full(len(row), number), firm=firm)
+    np.maximum.at(values, place, at.values(at.away(state.rows.corners, state.rows.corner[row])))
 
 
 class _States:

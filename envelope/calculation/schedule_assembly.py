@@ -97,6 +97,8 @@ def _published(problem: Problem, side: FoundSide, status: NDArray[np.int8]) -> P
     least = np.maximum(whole_w_above(side.asked.unavoidable_w), firm)
     most = np.maximum(whole_w_below(np.maximum(side.asked.capacity_w - side.asked.beside_w, 0.0)), least)
     whole = np.where(np.isfinite(limit), whole_w_below(np.where(np.isfinite(limit), limit, 0.0)), most)
+    if side.asked.floor_w is not None:
+        whole = np.maximum(whole, whole_w_below(side.asked.floor_w))
     whole = np.clip(whole, least, most)
     default = _default(side, whole)
     # Where limits of an earlier run do not fit, what has replaced them is the default, at once.
@@ -139,11 +141,14 @@ def _default(side: FoundSide, published: Watts) -> Watts:
     return np.asarray(np.minimum(held_back, published.max(axis=0)), dtype=np.int64)
 
 
-def _status(boxes: Boxes) -> NDArray[np.int8]:
-    """(T, C) position in STATUS: whether the base load or the firm minimum leaves a connection no headroom."""
+def _status(boxes: Boxes, *, base_only: bool) -> NDArray[np.int8]:
+    """(T, C) position in STATUS: whether the base load or the firm minimum leaves a connection no headroom.
+
+    base_only: what verified before is granted too, which stands at constraints and is no finding.
+    """
     status = np.zeros(boxes[0].fit.base.p_w.shape, dtype=np.int8)
     for box in boxes:
-        for broken, code in ((box.fit.infeasible, 2), (box.fit.base_infeasible, 1)):
+        for broken, code in ((box.fit.infeasible, 2), (box.fit.base_infeasible, 1))[base_only:]:
             for direction in box.directions if broken.any() else ():
                 side = box.fit.side(direction)
                 status[allocate.held_by(broken, side.rise, side.most_w)] = code
@@ -153,10 +158,10 @@ def _status(boxes: Boxes) -> NDArray[np.int8]:
 def _schedule(
     problem: Problem, formulation: Formulation, boxes: Boxes, sides: tuple[FoundSide, FoundSide]
 ) -> EnvelopeSchedule:
-    status = _status(boxes)
+    status = _status(boxes, base_only=_is_floored(problem))
     kept, exports = (_published(problem, side, status) for side in sides)
     imports, load_limit_w = _net(problem, kept)
-    beyond = tuple(_infeasibility(box.fit) for box in boxes)
+    beyond = tuple(_infeasibility(box.fit, base_only=_is_floored(problem)) for box in boxes)
     return EnvelopeSchedule(
         connection_id=problem.connection_id,
         step_start=problem.step_start,
@@ -196,10 +201,14 @@ def _schedule(
     )
 
 
-def _infeasibility(fit: FeasibleBox) -> Infeasibility:
+def _is_floored(problem: Problem) -> bool:
+    return problem.floor_import_w is not None or problem.floor_export_w is not None
+
+
+def _infeasibility(fit: FeasibleBox, *, base_only: bool) -> Infeasibility:
     """Constraints of a box that the base load or the firm minimum breaks."""
     base = fit.base_infeasible
-    firm = fit.infeasible & ~base
+    firm = fit.infeasible & ~base & (not base_only)
     kept = np.flatnonzero((base | firm).any(axis=0))
     units = fit.slack_unit[kept]
     # Told in V, whatever counts as much at another voltage level, and in percent.

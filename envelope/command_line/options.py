@@ -30,7 +30,7 @@ from envelope.problem import (
     voltage_criterion,
 )
 from envelope.problem.feeder_files import EUROPEAN_LV
-from envelope.problem.problem import voltage_levels
+from envelope.problem.limits import voltage_levels
 from envelope.study.study import BaseLoad
 from gridmodel import command_errors
 from gridmodel.arrays import Mask

@@ -172,7 +172,7 @@ def _firm_and_room(problem: Problem, side: ProblemSide, base_w: Real, capacity_w
 
 def _least_w(problem: Problem, side: ProblemSide) -> Real:
     """(T, C) net power below which no limit goes, that of whole watts; a late client holds an earlier step's."""
-    now = side.unavoidable_w
+    now = side.unavoidable_w if side.floor_w is None else np.maximum(side.unavoidable_w, side.floor_w)
     own, count = now.copy(), now.shape[1]
     for back in range(1, min(problem.hull_steps, len(own) - 1) + 1):
         own[back:] = np.maximum(own[back:], now[:-back])

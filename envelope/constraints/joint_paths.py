@@ -143,6 +143,7 @@ class PathsOfBox:
             np.zeros(at_rest.shape, dtype=np.intp),
             base_v.copy(),
             np.zeros(base_v.shape, dtype=np.intp),
+            np.zeros_like(self.joint.kept),
         )
         states, steps = self.joint.pairs
         for start in range(0, len(steps), TOGETHER):
@@ -189,6 +190,8 @@ class WorstStates:
     """(T, N) lowest voltage in any state"""
     low_state: Index
     """(T, N) which state that is"""
+    added: Mask
+    """(S, T) further states that are worse at a corner of a box; set as they are found, for all that `only` returned"""
 
     def only(self, chosen: Mask) -> WorstStates:
         """The same of some of the constraints."""
@@ -202,9 +205,9 @@ class WorstStates:
         """
         return np.asarray((1.0 - self.low_v / self.paths.joint.base.flow.v_v).max(axis=1, initial=0.0))
 
-    def low_states_by_step(self) -> Mask:
-        """(S, T) whether any voltage is lowest in a state, of those of a step."""
-        found = np.zeros(self.paths.joint.kept.shape, dtype=bool)
+    def to_measure(self) -> Mask:
+        """(S, T) whether corners of a box are measured in a state: it is worst or lowest anywhere, or was added."""
+        found = self.states_by_step() | self.added
         found[self.low_state, np.arange(len(self.low_state))[:, None]] = True
         return found
 

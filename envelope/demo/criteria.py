@@ -10,7 +10,7 @@ import numpy as np
 from envelope.demo.day import STEP_S, Day
 from envelope.demo.devices import ENOUGH_WH, DayPowers
 from envelope.problem import OperatingLimits, voltage_criterion
-from envelope.problem.problem import voltage_levels
+from envelope.problem.limits import voltage_levels
 from gridmodel import Reduced, port_va
 from gridmodel.arrays import TURN, Complex, Index, Mask, Real
 from gridmodel.flow import power_flow as flow

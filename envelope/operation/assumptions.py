@@ -16,6 +16,7 @@ from envelope.operation.measurements import HEAD, Measured, Measurements, Quanti
 from envelope.problem import HeadVoltageMargin, Problem
 from envelope.problem.divided import Divided
 from gridmodel.arrays import Index, Real
+from sep2.rules.told_times import told
 from sep2.store.connection import Connection
 
 
@@ -118,7 +119,7 @@ class _MeasurementCheck:
         if low <= one.value <= high:
             return ""
         where = "the head of the feeder" if one.place == HEAD else one.place
-        return f"{one.value:.1f} V at {where} from {one.start} for {one.duration} s, outside {low:.1f}..{high:.1f} V"
+        return f"{one.value:.1f} V at {where} {_when(one)}, outside {low:.1f}..{high:.1f} V"
 
     def _band(self, place: str, steps: Index) -> tuple[float, float]:
         """Return the widest permitted voltage band of these steps, V."""
@@ -161,7 +162,11 @@ class _MeasurementCheck:
         most = float(self._rating[one.place][steps].max())
         if one.value <= most * (1.0 + self.tolerance.current_pu):
             return ""
-        return f"{one.value:.0f} A in {one.place} from {one.start} for {one.duration} s, above {most:.0f} A"
+        return f"{one.value:.0f} A in {one.place} {_when(one)}, above {most:.0f} A"
+
+
+def _when(one: Measured) -> str:
+    return f"from {told(one.start)} for {one.duration} s"
 
 
 def _ratings(problem: Problem) -> dict[str, Real]:
@@ -207,5 +212,5 @@ def _excess_power(problem: Problem, one: Measured, column: int, tolerance: Toler
     ):
         most = max(float(capacity[steps, column].max()), 0.0)
         if value > most + max(tolerance.power_w, tolerance.power_pu * most) + 3.0 * sigma:
-            return f"{word} of {value:.0f} W from {one.start} for {one.duration} s; no more than {most:.0f} W is known"
+            return f"{word} of {value:.0f} W {_when(one)}; no more than {most:.0f} W is known"
     return ""

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
-from envelope.operation import credit_check, limits_in_force, restrictions
+from envelope.operation import credit_check, limits_in_force, plan_bands, restrictions, short_term
 from envelope.operation.assumptions import ViolatedAssumption
 from envelope.operation.clients import Clients, clients_at, controllability_at, with_controllability, without_client
 from envelope.operation.measurements import Measured
 from envelope.operation.mode import Mode, OperatingState, Stage, StaticLimits
 from envelope.operation.release import Ruling, rule
 from envelope.operation.restrictions import HoldingDown, Restrictions
-from envelope.operation.round_endings import Controllable, Known, Outcome, RoundEndings
+from envelope.operation.round_endings import Controllable, Known, Outcome, RoundEndings, span_of
 from envelope.operation.round_notes import compare
 from envelope.operation.run_record import NO_RUN, published_run, published_since
 from envelope.operation.verified_run import NotVerified, VerifiedRun, calculate_verified
@@ -28,6 +28,7 @@ from envelope.problem import Problem, run_id
 from envelope.schedule import EnvelopeSchedule, findings
 from gridmodel.errors import GridError
 from sep2.errors import SepError
+from sep2.operations.market.bands import Counted, counted
 from sep2.store.connection import Connection
 
 log = logging.getLogger(__name__)
@@ -70,7 +71,23 @@ class Cycle(RoundEndings):
         if unread is not None:
             raise unread
         assert self.problem is not None
-        return await self._publish_envelope(self.problem, measured, state, now)
+        return await self._publish_envelope(await self._blended(self.problem, measured, now), measured, state, now)
+
+    async def _blended(self, problem: Problem, measured: Sequence[Measured], now: int) -> Problem:
+        """Return the problem with what was measured in the last hours; the same object while that is the same."""
+        if self.input_watch is None or not self.rolls or problem.scenarios is None:
+            return problem
+        async with self.db.read() as db:
+            before = await short_term.read(db, self.feeder)
+        recent = short_term.updated(before, problem, (measured, self.inputs), now)
+        if recent != before:
+            async with self.db.write() as db:
+                await short_term.keep(db, self.feeder, recent)
+        known = self.blended
+        if known is None or known[0] is not problem or known[1] != recent:
+            known = self.blended = problem, recent, await asyncio.to_thread(short_term.applied, problem, recent)
+        self.notes = (*self.notes, *known[2][1])
+        return known[2][0]
 
     async def _is_told(self, state: OperatingState) -> bool:
         """Whether clients are told anything: a feeder that publishes by itself, or of which something is published."""
@@ -116,6 +133,7 @@ class Cycle(RoundEndings):
             clients = await clients_at(db, stated.connection_id)
             follows = await credit_check.following(db, stated, clients, measured)
             problem = await self._as_seen(db, stated, (clients, follows, state), now)
+            planned = await counted(db, set(problem.connection_id), span_of(problem), now)
         no_client = [
             *findings.without_client(without_client(problem, clients)),
             *credit_check.not_followed(stated, follows),
@@ -126,9 +144,9 @@ class Cycle(RoundEndings):
             return await self._keep_published(problem, measured, now)
         if not clients:
             return await self._no_clients(no_client, now)
-        is_current = self.verified is not None and (hold or self.verified.problem is problem)
+        is_current = self.verified is not None and (hold or self._is_of(problem, planned))
         if self.verified is None or not is_current:
-            self.verified = await self._calculated(problem, run, no_client, now)
+            self.verified = await self._with_plans(problem, planned, (run, no_client), now)
             self.unseen = True
         outcome = await self._release(self.verified, (run, no_client, measured), (state, clients), now)
         if self.input_watch is not None:
@@ -138,6 +156,21 @@ class Cycle(RoundEndings):
         if self.ledger is not None and not is_current and outcome.published is not None:
             await asyncio.to_thread(_add_to_ledger, self.ledger, self.verified.schedule)
         return outcome
+
+    def _is_of(self, problem: Problem, planned: Sequence[Counted]) -> bool:
+        """Whether the latest run is of this problem and these plans."""
+        return _unplanned(self.verified) is problem and self.planned == planned
+
+    async def _with_plans(
+        self, problem: Problem, planned: Sequence[Counted], known: tuple[str, Sequence[str]], now: int
+    ) -> VerifiedRun:
+        """Return a run of a problem in which accepted plans count; known: the run published before, and causes."""
+        run = None if self.verified is None else self.verified.without_plans or self.verified
+        if run is None or run.problem is not problem:
+            run = await self._calculated(problem, *known, now)
+        self.planned = planned
+        found = await asyncio.to_thread(plan_bands.with_plans, run, planned, solver=self.solver) if planned else None
+        return found or run
 
     async def _calculated(self, problem: Problem, run: str, causes: Sequence[str], now: int) -> VerifiedRun:
         # A run's name does not tell ratings apart: a run on another model counts what clients hold of this one.
@@ -220,6 +253,11 @@ class Cycle(RoundEndings):
             why = f"{ruling.why}; {compared.sentence()}"
             await self._note(db, ruling._replace(why=why), (schedule, schedule.run_id), now)
         return Outcome(now, schedule, report, withheld=why)
+
+
+def _unplanned(run: VerifiedRun | None) -> Problem | None:
+    """Return the problem of a run, or of the one without plans that it was made from."""
+    return None if run is None else (run.without_plans or run).problem
 
 
 def _add_to_ledger(path: Path, schedule: EnvelopeSchedule) -> None:

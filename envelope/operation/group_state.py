@@ -10,8 +10,10 @@ from envelope.operation.clients import Clients, clients_at, see_devices_only, wi
 from envelope.operation.handover import Recipient
 from envelope.operation.publication_terms import SOURCE, Publication
 from sep2.operations import inherited
-from sep2.operations.controls import intervals_of, limits_of
+from sep2.operations.issuing import limits_of
+from sep2.operations.resuming import Around
 from sep2.operations.room import left
+from sep2.operations.schedules import intervals_of, near
 from sep2.rules.limits import Limits
 from sep2.rules.timeline import Interval
 from sep2.store import connections, controls, defaults
@@ -50,52 +52,76 @@ class ConnectionUpdate(NamedTuple):
         return handover.sharing_recipients([state.recipient for state in self.groups])
 
 
-async def collect(db: Connection, publication: Publication) -> tuple[list[ConnectionUpdate], list[str]]:
-    """Return the registered connections with their state, and the names of connections that are not registered."""
-    updates, missing = list[ConnectionUpdate](), list[str]()
-    schedule = publication.schedule
+async def collect(
+    db: Connection, publication: Publication
+) -> tuple[list[ConnectionUpdate], list[str], dict[int, Around]]:
+    """Return the registered connections with their state, the names that are not registered, and what stands around.
+
+    The last is by the id of each group, and is read for all of them at once.
+    """
+    found, missing = await _found(db, publication)
+    groups = [recipient.group_id for one in found for recipient in one.recipients]
+    until = max((interval.end for one in found for several in one.upcoming for interval in several), default=0)
+    around = await near(db, groups, publication.now, max(until, publication.now))
+    updates = []
+    for one in found:
+        sharing = handover.sharing_recipients(one.recipients)
+        states = [
+            await _state_of(db, publication, of, around[of[0].group_id], shares=of[0] in sharing)
+            for of in zip(one.recipients, one.upcoming, strict=True)
+        ]
+        updates.append(ConnectionUpdate(one.column, one.clients, one.of_device, tuple(states)))
+    return updates, missing, around
+
+
+class _Found(NamedTuple):
+    """A registered connection, its clients and recipients, and the intervals ahead of each recipient."""
+
+    column: int
+    clients: Clients
+    of_device: bool
+    recipients: list[Recipient]
+    upcoming: list[Sequence[Interval]]
+
+
+async def _found(db: Connection, publication: Publication) -> tuple[list[_Found], list[str]]:
+    """Return the connections to which something is published, and the names of those that are not registered."""
+    found, missing = list[_Found](), list[str]()
+    schedule, left_out = publication.schedule, publication.terms.left_out
     at = await with_own_groups(db, await clients_at(db, schedule.connection_id), publication.now)
+    known = await connections.by_names(db, schedule.connection_id)
     for column, name in enumerate(schedule.connection_id):
-        if name in publication.terms.left_out:
-            continue
-        row = await connections.by_name(db, name)
-        if row is None:
+        row = known.get(name)
+        if row is None and name not in left_out:
             missing.append(name)
-        if row is None or row.kept_firm:
+        if row is None or row.kept_firm or name in left_out:
             continue
         clients = at.get(name, ())
         of_device = net_to_device.is_device(schedule, column) or see_devices_only(clients)
         recipients = handover.recipients_of(row.device_group_id, clients, of_device=of_device)
-        states = await _states_of(db, publication, (column, of_device), recipients)
-        updates.append(ConnectionUpdate(column, clients, of_device, tuple(states)))
-    return updates, missing
+        upcoming = _upcoming(publication, column, of_device=of_device, count=len(recipients))
+        found.append(_Found(column, clients, of_device, recipients, upcoming))
+    return found, missing
 
 
-async def _states_of(
-    db: Connection, publication: Publication, of: tuple[int, bool], recipients: Sequence[Recipient]
-) -> list[GroupState]:
-    """Read the state of each recipient of a connection; of: its column, and whether no client keeps net limits."""
-    column, of_device = of
+def _upcoming(publication: Publication, column: int, *, of_device: bool, count: int) -> list[Sequence[Interval]]:
+    """Return the intervals ahead of each of a connection's recipients, before its share; of_device: of the first."""
     most = publication.terms.horizon_events
-    upcoming = {
+    by_point = {
         device: publication.upcoming(column, most=most, of_device=device)
-        for device in {of_device, of_device or len(recipients) > 1}
+        for device in {of_device, of_device or count > 1}
     }
-    sharing = handover.sharing_recipients(recipients)
-    return [
-        await _state_of(db, publication, (recipient, upcoming[of_device or k > 0]), shares=recipient in sharing)
-        for k, recipient in enumerate(recipients)
-    ]
+    return [by_point[of_device or place > 0] for place in range(count)]
 
 
 async def _state_of(
-    db: Connection, publication: Publication, of: tuple[Recipient, Sequence[Interval]], *, shares: bool
+    db: Connection, publication: Publication, of: tuple[Recipient, Sequence[Interval]], around: Around, *, shares: bool
 ) -> GroupState:
     (recipient, upcoming), terms, now = of, publication.terms, publication.now
-    event_limit = await left(db, recipient.group_id, upcoming, now, most=terms.horizon_events)
-    state = GroupState(recipient, event_limit, upcoming)
+    state = GroupState(recipient, left(around, upcoming, most=terms.horizon_events), upcoming)
     if recipient.part is not None or terms.hysteresis_w or terms.settle_rest:
-        state = state._replace(standing=await standing_of(db, recipient.group_id, now))
+        live = [row for row in around.own if row.successor_start is None or row.successor_start > now]
+        state = state._replace(standing=intervals_of(live, SOURCE))
     if shares:
         limits, since = await default_of(db, recipient.group_id)
         state = state._replace(default=limits, default_since=since)

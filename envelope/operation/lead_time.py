@@ -8,6 +8,7 @@ limit.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise, takewhile
 from typing import NamedTuple
 
@@ -45,11 +46,31 @@ class Lead(NamedTuple):
     ahead: Watts
     """(T, 2) the same where the network binds them, UNBOUND elsewhere"""
 
-    def span(self, first: int, end: int) -> Span:
-        """Return steps `first` to `end` as one span."""
-        own, ahead = self.limits[first:end].min(axis=0), self.ahead[first:end].min(axis=0)
-        stop = self.starts[end - 1] + self.step_s
-        return Span(self.starts[first], stop, _limits(own), _limits(ahead))
+    def spans(self, blocks: Sequence[tuple[int, int]], *, early: bool) -> list[Span]:
+        """Return each of these blocks of steps, back to back from the first step, as one span.
+
+        early: whether anything has to be adopted before its span; otherwise `Span.ahead` repeats the limits.
+        """
+        if not blocks:
+            return []
+        own = [Limits(*pair) for pair in self.tightest(blocks).tolist()]
+        ahead = own
+        if early:
+            begins = [first for first, _ in blocks]
+            ahead = [_limits(pair) for pair in np.minimum.reduceat(self.ahead, begins, axis=0).tolist()]
+        edges = [*(self.starts[first] for first, _ in blocks), self.starts[blocks[-1][1] - 1] + self.step_s]
+        return [Span(*one) for one in zip(edges, edges[1:], own, ahead, strict=False)]
+
+    def tightest(self, blocks: Sequence[tuple[int, int]]) -> Watts:
+        """Return the tightest limits of each block, (B, 2) W."""
+        return np.minimum.reduceat(self.limits, [first for first, _ in blocks], axis=0)
+
+    def merged_count(self, blocks: Sequence[tuple[int, int]]) -> int:
+        """Return in how many intervals equal neighbours of these blocks can be told."""
+        if not blocks:
+            return 0
+        table = self.tightest(blocks)
+        return 1 + int((table[1:] != table[:-1]).any(axis=1).sum())
 
 
 def upcoming_intervals(
@@ -75,7 +96,10 @@ def upcoming_intervals(
     count = len(lead.starts)
     found: list[Interval] = []
     for fineness in (count + 1, *FINENESS):
-        spans = [lead.span(*block) for block in _blocks(number, count, fineness)]
+        blocks = _blocks(number, count, fineness)
+        if fineness > 1 and not schedule.early_s and lead.merged_count(blocks) > most:
+            continue
+        spans = lead.spans(blocks, early=bool(schedule.early_s))
         found = [interval for interval in published(spans, schedule.early_s) if interval.end > now]
         if len(found) <= most:
             break
@@ -86,7 +110,8 @@ def upcoming_intervals(
     return found[:most]
 
 
-def _blocks(first: int, count: int, fineness: int) -> list[tuple[int, int]]:
+@lru_cache(maxsize=256)
+def _blocks(first: int, count: int, fineness: int) -> tuple[tuple[int, int], ...]:
     """Return ranges of steps ahead: single ones first, then longer ones, none longer than its distance over `fineness`.
 
     first: number of the first step, counted from a fixed time. Lengths are powers of two and starts are their
@@ -99,7 +124,7 @@ def _blocks(first: int, count: int, fineness: int) -> list[tuple[int, int]]:
             length *= 2
         blocks.append((at, at + length))
         at += length
-    return blocks
+    return tuple(blocks)
 
 
 def lead_of(
@@ -148,5 +173,5 @@ def tightest(several: Sequence[Limits]) -> Limits:
     return Limits(*(min((watts for watts in side if watts is not None), default=None) for side in sides))
 
 
-def _limits(pair: Watts) -> Limits:
+def _limits(pair: Sequence[int]) -> Limits:
     return Limits(*(None if watts == UNBOUND else int(watts) for watts in pair))

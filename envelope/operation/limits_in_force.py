@@ -118,7 +118,7 @@ async def _held(db: Connection, group_id: int, default: Limits | None, time: _Un
 async def _served(db: Connection, group_id: int, time: _Until) -> list[Control]:
     """Return the standing controls of a group's members, of every source."""
     own = await controls.standing(db, group_id, time.now)
-    primacies = {row.device_group_id: row.primacy for row in await controls.programs_around(db, group_id)}
+    primacies = {row.device_group_id: row.primacy for row in await controls.programs_around(db, [group_id])}
     if not primacies:
         return own
     others = [

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 NAME = "measurement_upkeep"
 EVERY_S = 6 * 3600
+RECORDS = "envelope-records"
+"""Folder of the records of runs, beside the plan."""
 log = logging.getLogger(__name__)
 
 
@@ -38,7 +40,7 @@ async def work(state: State) -> None:
 
 def _forget_records(state: State, now: int) -> None:
     """Delete inputs of published numbers that are older than the settings keep them."""
-    folder = Path(state.settings.operator.token_file).with_name("envelope-records")
+    folder = Path(state.settings.operator.token_file).with_name(RECORDS)
     if folder.is_dir():
         from envelope.operation.run_store import RunStore
 
@@ -51,6 +53,19 @@ def forget_old(store: MeasurementStore, before: int) -> int:
 
 
 async def erase_connection(settings: Settings, connection_id: str) -> int:
-    """Delete every stored value of a connection; return the number of values."""
+    """Delete every stored value of a connection, and its forecasts; return the number of values."""
+    return await asyncio.to_thread(_erase, settings, connection_id)
+
+
+def _erase(settings: Settings, connection_id: str) -> int:
     store = MeasurementStore(settings.measurements.folder)
-    return await asyncio.to_thread(erase, store, connection_id) if store.exists else 0
+    count = erase(store, connection_id) if store.exists else 0
+    folder = Path(settings.operator.token_file).parent
+    # The next round makes it anew, without the connection's readings.
+    (folder / "envelope-forecast.npz").unlink(missing_ok=True)
+    if (folder / RECORDS).is_dir():
+        from envelope.operation.run_erasure import erase_forecasts
+        from envelope.operation.run_store import RunStore
+
+        count += erase_forecasts(RunStore(folder / RECORDS), connection_id)
+    return count

@@ -61,14 +61,14 @@ class ObjectStore:
         """Keep an array, and return where it is. first: number of its first step, counted from a fixed time."""
         axis = _axis_of_steps(array, steps) if first is not None else None
         if axis is None or first is None:
-            return {"pieces": [self.put(_packed(array))], "axis": 0}
+            return {"pieces": [self.put(packed(array))], "axis": 0}
         cuts = [at for at in range(1, steps) if (first + at) % PIECE == 0]
         pieces = np.split(array, cuts, axis=axis)
-        return {"pieces": [self.put(_packed(one)) for one in pieces], "axis": axis}
+        return {"pieces": [self.put(packed(one)) for one in pieces], "axis": axis}
 
     def get_array(self, said: dict[str, Any]) -> NDArray[Any]:
         """Return an array that was kept, to the bit."""
-        pieces = [_unpacked(self.get(name)) for name in said["pieces"]]
+        pieces = [unpacked(self.get(name)) for name in said["pieces"]]
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=said["axis"])
 
     def forget_but(self, names: Iterable[str]) -> int:
@@ -104,7 +104,7 @@ def _axis_of_steps(array: NDArray[Any], steps: int) -> int | None:
     return 0 if array.ndim and len(array) == steps else None
 
 
-def _packed(array: NDArray[Any]) -> bytes:
+def packed(array: NDArray[Any]) -> bytes:
     """Return an array as bytes; whole numbers among floating ones in the smallest type that holds them."""
     kept, was = np.ascontiguousarray(array), str(array.dtype)
     if kept.dtype == np.float64 and kept.size:
@@ -119,7 +119,8 @@ def _packed(array: NDArray[Any]) -> bytes:
     return was.encode() + b"\0" + file.getvalue()
 
 
-def _unpacked(content: bytes) -> NDArray[Any]:
+def unpacked(content: bytes) -> NDArray[Any]:
+    """Return the array of such bytes, to the bit."""
     was, _, body = content.partition(b"\0")
     found: NDArray[Any] = np.load(io.BytesIO(body), allow_pickle=False)
     return found.astype(np.dtype(was.decode()), copy=False)

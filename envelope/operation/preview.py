@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from envelope.field_rules import BadProblem
-from envelope.operation import handover, mode, net_to_device, outage_calendar, static_limits
+from envelope.operation import handover, mode, net_to_device, outage_calendar, short_term, static_limits
 from envelope.operation.assumptions import FeederChange
 from envelope.operation.clients import (
     NO_CLIENTS,
@@ -171,6 +171,8 @@ class ServerView:
             invalid = await self._static_limits(db, decided.safe, now) if change.reached else {}
             plan = await asyncio.to_thread(lambda: plan_file.load(*self._in_use()))
             stated = await asyncio.to_thread(self._problem_at, plan, now)
+            if plan.rolling is not None and self.other_plan is None:
+                stated, _ = short_term.applied(stated, await short_term.read(db, plan.feeder))
             sharing = Sharing(plan.sharing, plan.devices)
             clients = await clients_at(db, stated.connection_id)
             found = controllability_at(stated, clients, sharing)

@@ -6,7 +6,7 @@ what differs. Controls of operators are never replaced.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from envelope.operation import default_check
@@ -14,8 +14,9 @@ from envelope.operation.group_state import collect
 from envelope.operation.group_update import GroupUpdate, decide
 from envelope.operation.publication_terms import SOURCE, Publication, PublicationReport, PublicationTerms
 from envelope.schedule import EnvelopeSchedule
-from sep2.operations.controls import issue_schedule, keep_others_in_place
-from sep2.operations.defaults import set_default
+from sep2.operations.defaults import set_defaults
+from sep2.operations.resuming import Around
+from sep2.operations.schedules import Wanted, issue_schedules, keep_others_in_place
 from sep2.store.connection import Connection
 
 
@@ -27,9 +28,9 @@ async def publish(
     await db.in_turn()
     loose = await _looser_defaults(db, schedule, now) if terms.again else set()
     publication = Publication(schedule, now, terms)
-    connections, missing = await collect(db, publication)
+    connections, missing, near = await collect(db, publication)
     updates = decide(publication, connections)
-    report = await issue(db, updates, now, randomize_relaxing_s=terms.randomize_relaxing_s)
+    report = await issue(db, updates, now, randomize_relaxing_s=terms.randomize_relaxing_s, near=near)
     loose |= await _looser_defaults(db, schedule, now)
     loose |= set(default_check.looser(schedule, {}, now, counted=False))
     return replace(
@@ -43,30 +44,36 @@ async def publish(
 
 
 async def issue(
-    db: Connection, updates: Iterable[GroupUpdate], now: int, *, randomize_relaxing_s: int = 0
+    db: Connection,
+    updates: Iterable[GroupUpdate],
+    now: int,
+    *,
+    randomize_relaxing_s: int = 0,
+    near: Mapping[int, Around] | None = None,
 ) -> PublicationReport:
-    """Write the defaults and controls of these groups, and return the counts of what was written."""
-    created = kept = superseded = defaults = 0
-    published = []
-    for update in updates:
-        if update.default is not None:
-            defaults += await set_default(db, update.group_id, update.default, now=now)
-        issued = await issue_schedule(
-            db,
-            update.group_id,
-            update.intervals,
-            now,
-            source=SOURCE,
-            most_ahead=update.event_limit,
-            randomize_relaxing_s=randomize_relaxing_s,
-            reason_of=update.reason_of,
-        )
-        created += len(issued.created)
-        published += [update.group_id] if issued.created else []
-        kept += len(issued.kept)
-        superseded += len(issued.superseded)
+    """Write the defaults and controls of these groups, and return the counts of what was written.
+
+    near: what stands around the groups, where that was read in this transaction.
+    """
+    updates = list(updates)
+    wanted = {update.group_id: update.default for update in updates if update.default is not None}
+    defaults = await set_defaults(db, wanted, now=now)
+    issued = await issue_schedules(
+        db,
+        [Wanted(one.group_id, one.intervals, one.event_limit, one.reason_of) for one in updates],
+        now,
+        source=SOURCE,
+        randomize_relaxing_s=randomize_relaxing_s,
+        known=near,
+    )
+    published = [update.group_id for update, done in zip(updates, issued, strict=True) if done.created]
     await keep_others_in_place(db, published, now)
-    return PublicationReport(created=created, kept=kept, superseded=superseded, defaults=defaults)
+    return PublicationReport(
+        created=sum(len(one.created) for one in issued),
+        kept=sum(len(one.kept) for one in issued),
+        superseded=sum(len(one.superseded) for one in issued),
+        defaults=defaults,
+    )
 
 
 async def _looser_defaults(db: Connection, schedule: EnvelopeSchedule, now: int) -> set[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from envelope.operation import credit_check, overruled, relied_modes, static_limits
+from envelope.operation import credit_check, market_limits, overruled, relied_modes, static_limits
 from envelope.operation.assumptions import Assumptions, ViolatedAssumption, beyond_capacity
 from envelope.operation.clients import Controllability, Sharing, clients_at
 from envelope.operation.input_ages import Inputs, InputWatch
@@ -38,6 +38,7 @@ from envelope.operation.round_alarms import (
 from envelope.operation.round_notes import Ending, RoundState, note
 from envelope.operation.run_record import NO_RUN, note_decision, record_report, record_run, record_static
 from envelope.operation.run_store import RunStore, record_of
+from envelope.operation.short_term import Recent
 from envelope.operation.verified_run import NotVerified, VerifiedRun
 from envelope.problem import Problem
 from envelope.schedule import EnvelopeSchedule, findings
@@ -45,6 +46,8 @@ from gridmodel.errors import GridError
 from sep2.errors import SepError
 from sep2.operations import diagrams
 from sep2.operations.controls import MOST_AHEAD
+from sep2.operations.market.bands import Counted
+from sep2.operations.market.published import withdraw
 from sep2.operations.plans import forget_plan, note_plan
 from sep2.store import alarms
 from sep2.store.connection import Connection
@@ -135,6 +138,8 @@ class RoundEndings:
     """How far what came lay outside of the forecast before; empty: it did not."""
     problem: Problem | None = None
     """Latest problem that could be read."""
+    blended: tuple[Problem, Recent, tuple[Problem, tuple[str, ...]]] | None = None
+    """A problem as forecast, what was measured lately, and the problem with that and sentences about it."""
     inputs: Inputs = NO_INPUTS
     """Inputs of the latest round."""
     controllable: Controllable | None = None
@@ -142,6 +147,8 @@ class RoundEndings:
     """Latest run."""
     standing: VerifiedRun | None = None
     """The run that is published, where the latest one is not."""
+    planned: Sequence[Counted] = ()
+    """Members with accepted plans in the latest run."""
     tightened: tuple[VerifiedRun, VerifiedRun] | None = None
     """A run that waits, and what of it does not rise above the published limits."""
     unseen: bool = False
@@ -150,7 +157,15 @@ class RoundEndings:
     @property
     def round_state(self) -> RoundState:
         """State that every round notes."""
-        return RoundState(self.problem, self.rolls, self.inputs, self.notes)
+        return RoundState(self.problem, self.rolls, self.inputs, (*self.notes, *self._said_of_plans()))
+
+    def _said_of_plans(self) -> list[str]:
+        """Say how accepted plans count in the latest run."""
+        if not self.planned or self.verified is None:
+            return []
+        believed = sum(one.member.credit > 0.0 for one in self.planned)
+        counts = "limits count with them" if self.verified.without_plans is not None else "limits are as without them"
+        return [f"accepted plans of {len(self.planned)} members, {believed} of them believed: {counts}"]
 
     async def _show_expected(self, now: int) -> None:
         """Store what is expected under a new run for operators; a failure does not hold limits back."""
@@ -178,6 +193,8 @@ class RoundEndings:
             if left_out := self._left_out:
                 published = both(envelope, await self._issue_static(db, sorted(left_out), self.safe, now))
             await record_run(db, schedule.run_id, adopted=now + problem.adoption_s, previous=run)
+            await market_limits.record(db, self.feeder, verified, left_out, now=now)
+            await market_limits.record_bands(db, schedule.connection_id, self.planned, now=now)
             await note_plan(db, self.feeder, span_of(problem), now)
             await note_let_out(db, self.feeder, schedule, now)
             await clear_alarms(db, (FAILED, UNVERIFIED), self.feeder, now)
@@ -270,6 +287,7 @@ class RoundEndings:
             names = await static_limits.names_of(db, self.problem, now)
             published = await self._issue_static(db, names, which, now)
             await record_static(db, which)
+            await withdraw(db, self.feeder, now)
             await forget_plan(db, self.feeder, now)
             await clear_alarms(db, (FAILED, UNVERIFIED), self.feeder, now)
             await set_finding_alarms(db, published.findings, self.feeder, now)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import tempfile
+import threading
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -38,6 +39,8 @@ from sep2.rules.timeline import Interval
 log = logging.getLogger(__name__)
 FOLDER = "envelope-records"
 CALCULATION, PUBLICATION = ".calculation", ".publication"
+WRITING = threading.Lock()
+"""Held while objects are put down for a calculation, or those that no calculation needs are deleted."""
 
 
 class Update(NamedTuple):
@@ -89,6 +92,10 @@ class RunStore:
 
     def keep_calculation(self, verified: VerifiedRun, feeder: str, at: int, model: str = "") -> None:
         """Keep the inputs of a run; model: where the files of the feeder's model in use are, empty: at the feeder."""
+        with WRITING:
+            self._keep(verified, model or feeder, feeder, at)
+
+    def _keep(self, verified: VerifiedRun, model: str, feeder: str, at: int) -> None:
         problem = verified.counted or verified.problem
         arrays: dict[str, Any] = {}
         said = {
@@ -104,7 +111,8 @@ class RunStore:
             "at": at,
             "factor": verified.factor if np.ndim(verified.factor) == 0 else np.asarray(verified.factor).tolist(),
             "feeder": feeder,
-            "files": self._keep_feeder(model or feeder),
+            "files": self._keep_feeder(model),
+            "connections": self.objects.put(json.dumps(list(problem.connection_id)).encode()),
             "fields": said,
             "arrays": kept,
         }
@@ -127,21 +135,25 @@ class RunStore:
         paths = sorted(self._of(run, PUBLICATION), key=lambda path: int(path.stem))
         if not paths:
             raise MissingRecord(f"run {run}: nothing that it published is kept in {self.folder}")
-        return [msgspec.msgpack.decode(_content(path), type=PublicationRecord) for path in paths]
+        return [msgspec.msgpack.decode(content_of(path), type=PublicationRecord) for path in paths]
 
     def calculation(self, run: str, at: int) -> Calculation:
         """Return the inputs of a run as they were kept, its feeder read anew from the kept files."""
-        said = json.loads(_content(self.folder / "runs" / run / f"{at}{CALCULATION}"))
+        said = json.loads(content_of(self.folder / "runs" / run / f"{at}{CALCULATION}"))
+        if said.get("erased"):
+            raise MissingRecord(
+                f"run {run}: a connection's forecasts in it were erased, so that it can't be calculated again"
+            )
         arrays = {name: self.objects.get_array(one) for name, one in said["arrays"].items()}
         values = {name: from_plain(one, arrays) for name, one in said["fields"].items()}
         try:
-            return Calculation(
-                at, said["feeder"], Problem(reduced=self._reduced(said), **values), _factor(said["factor"])
-            )
+            problem = Problem(reduced=self.reduced(said), **values)
+            return Calculation(at, said["feeder"], problem, _factor(said["factor"]))
         except (TypeError, BadProblem, GridError) as wrong:
             raise MissingRecord(f"run {run} was kept by another version: {wrong}") from None
 
-    def _reduced(self, said: dict[str, Any]) -> Reduced:
+    def reduced(self, said: dict[str, Any]) -> Reduced:
+        """Return the network of a calculation from the feeder's files that are kept with it."""
         feeder, files = said["feeder"], said["files"]
         if not files:
             return reduced_of(feeder_of(feeder).network)
@@ -159,21 +171,22 @@ class RunStore:
 
     def forget_before(self, at: int) -> int:
         """Delete what is older, then objects that nothing needs any more; return the number of files."""
-        gone = 0
-        for path in (self.folder / "runs").glob("*/*"):
-            if path.stem.isdecimal() and int(path.stem) < at and not _is_needed(path, at):
-                path.unlink(missing_ok=True)
-                gone += 1
-        if gone:
-            needed = set[str]()
-            for path in (self.folder / "runs").glob(f"*/*{CALCULATION}"):
-                said = json.loads(_content(path))
-                needed |= {
-                    *said["files"].values(),
-                    *(name for one in said["arrays"].values() for name in one["pieces"]),
-                }
-            gone += self.objects.forget_but(needed)
-        return gone
+        with WRITING:
+            gone = 0
+            for path in (self.folder / "runs").glob("*/*"):
+                if path.stem.isdecimal() and int(path.stem) < at and not _is_needed(path, at):
+                    path.unlink(missing_ok=True)
+                    gone += 1
+            return gone + (self.forget_objects() if gone else 0)
+
+    def forget_objects(self) -> int:
+        """Delete the objects that no calculation needs, while `WRITING` is held; return their number."""
+        needed = set[str]()
+        for path in (self.folder / "runs").glob(f"*/*{CALCULATION}"):
+            said = json.loads(content_of(path))
+            pieces = (name for one in said["arrays"].values() for name in one["pieces"])
+            needed |= {*said["files"].values(), *pieces, *filter(None, [said.get("connections")])}
+        return self.objects.forget_but(needed)
 
     def octets(self) -> int:
         """Return the size of all records."""
@@ -202,7 +215,8 @@ def _is_needed(path: Path, at: int) -> bool:
     return path.suffix == CALCULATION and any(int(one.stem) >= at for one in path.parent.glob(f"*{PUBLICATION}"))
 
 
-def _content(path: Path) -> bytes:
+def content_of(path: Path) -> bytes:
+    """Return what a file of the records holds."""
     try:
         return zlib.decompress(path.read_bytes())
     except (OSError, zlib.error) as wrong:

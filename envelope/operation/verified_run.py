@@ -43,6 +43,8 @@ class VerifiedRun(NamedTuple):
     """When it was calculated."""
     factor: float | Real = 1.0
     """Part of the headroom that was kept so that the limits verify; in a divided network (C,) of each connection."""
+    without_plans: VerifiedRun | None = None
+    """The run that counts with no aggregator's plan, where this one does."""
 
 
 async def calculate_verified(

@@ -14,6 +14,7 @@ from sep2.errors import BadRequest, NotFound
 from sep2.rest.route import Request, Route
 from sep2.rest.types import Asked, Done, Listed, Span, Text
 from sep2.rules.roles import OPERATOR, VIEWER
+from sep2.rules.told_times import told_span
 
 if TYPE_CHECKING:
     from gridmodel.meter_data.live_values import LiveBatch
@@ -168,7 +169,7 @@ async def remove_outage(rq: Request, asked: OutageToRemove) -> Done:
     known = await asyncio.to_thread(outage_calendar.read, folder)
     kept = [one for one in known if (one.start, one.end, one.what) != (asked.start, asked.end, asked.what)]
     if len(kept) == len(known):
-        raise NoSuchEntry(f"{asked.what or 'the whole feeder'} from {asked.start} to {asked.end}")
+        raise NoSuchEntry(f"{asked.what or 'the whole feeder'} {told_span(asked.start, asked.end)}")
     rq.after.append(lambda: asyncio.to_thread(outage_calendar.write, folder, kept))
     return Done(message="the entry is gone; the next round no longer obeys it")
 

@@ -13,7 +13,7 @@ from envelope.planning.plant import Direction, Plant, with_plants
 from envelope.planning.settings import OVERSIZE, UNITY, Setting
 from envelope.planning.year import Year
 from envelope.problem import OperatingLimits
-from envelope.problem.problem import voltage_levels
+from envelope.problem.limits import voltage_levels
 from gridmodel.arrays import Complex, Index, Mask, Real
 from gridmodel.flow import power_flow as flow
 from gridmodel.flow.inverters import Curve, Inverters

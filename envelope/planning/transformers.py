@@ -9,7 +9,7 @@ import numpy as np
 from envelope.field_rules import BadProblem
 from envelope.planning.plant import rated_va
 from envelope.problem import OperatingLimits
-from envelope.problem.problem import voltage_levels
+from envelope.problem.limits import voltage_levels
 from gridmodel.arrays import Complex, Index, Mask, Real
 from gridmodel.flow import power_flow as flow
 from gridmodel.flow.kron import Reduced

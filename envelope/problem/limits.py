@@ -14,6 +14,7 @@ import numpy as np
 
 from envelope.field_rules import UNSAID_BY_DEFAULT, BadProblem, InstanceOf, ListOf, Numbers, Rule, validate
 from gridmodel.arrays import Real
+from gridmodel.flow.kron import Reduced
 from sep2.errors import SepError
 
 LOW_VOLTAGE_V = 1000.0
@@ -228,3 +229,11 @@ class OperatingLimits:
 def as_61000() -> OperatingLimits:
     """The default: 216 to 253 V."""
     return OperatingLimits.of("as-61000.3.100")
+
+
+def voltage_levels(reduced: Reduced) -> dict[float, str]:
+    """Nominal voltages at connections, V phase-to-neutral, each with one of its nodes."""
+    at = reduced.voltages_at_connections()
+    nominal_v, first = np.unique(reduced.node_nominal_v[at], return_index=True)
+    names = [reduced.network.terminal_name(int(reduced.node_terminal[at[k]])) for k in first]
+    return dict(zip(nominal_v.tolist(), names, strict=True))

@@ -26,7 +26,7 @@ from envelope.problem import phase_split as splits
 from envelope.problem.declaration import refuse_band
 from envelope.problem.groups import GroupLimit
 from envelope.problem.guarantees import GUARANTEES
-from envelope.problem.limits import OperatingLimits
+from envelope.problem.limits import OperatingLimits, voltage_levels
 from envelope.problem.margins import Margin
 from envelope.problem.policies import Allocation, Direction, Guarantee, ShareReference, TighteningLead
 from envelope.problem.reactive import AsForecast
@@ -120,6 +120,9 @@ class Problem:
     ceiling_import_w: Real | None = field(default=None, metadata=UNSAID_BY_DEFAULT)
     ceiling_export_w: Real | None = field(default=None, metadata=UNSAID_BY_DEFAULT)
     """(T,) or (T, C) most net power that the policy grants, inf: all; firm and unavoidable power is granted anyhow"""
+    floor_import_w: Real | None = field(default=None, metadata=UNSAID_BY_DEFAULT)
+    floor_export_w: Real | None = field(default=None, metadata=UNSAID_BY_DEFAULT)
+    """(T, C) limits that were verified together before: each gets at least that, as far as it can be reached"""
     weight_import: Real | None = field(default=None, metadata=UNSAID_BY_DEFAULT)
     weight_export: Real | None = field(default=None, metadata=UNSAID_BY_DEFAULT)
     """(T,) or (T, C) worth of a direction's shares in each step; default 1"""
@@ -169,6 +172,8 @@ class Problem:
         "max_min_floor": Numbers(low=0.0, high=1.0),
         "ceiling_import_w": Numbers("T or TC", low=0.0, high=np.inf),
         "ceiling_export_w": Numbers("T or TC", low=0.0, high=np.inf),
+        "floor_import_w": Numbers("TC", low=0.0),
+        "floor_export_w": Numbers("TC", low=0.0),
         "weight_import": Numbers("T or TC", low=0.0, above=True),
         "weight_export": Numbers("T or TC", low=0.0, above=True),
         "declared_share": Numbers(low=0.0, above=True, high=1.0),
@@ -242,6 +247,7 @@ class Problem:
             contract_w=self.contract_export_w if exports else self.contract_import_w,
             favour=self._favour(direction),
             ceiling_w=ceiling_w,
+            floor_w=self.floor_export_w if exports else self.floor_import_w,
             controlled=self.controlled(direction),
         )
 
@@ -328,11 +334,3 @@ class Problem:
         if self.in_force_until is None:
             return self.hull_steps
         return int(np.searchsorted(self.step_start, self.in_force_until))
-
-
-def voltage_levels(reduced: Reduced) -> dict[float, str]:
-    """Nominal voltages at connections, V phase-to-neutral, each with one of its nodes."""
-    at = reduced.voltages_at_connections()
-    nominal_v, first = np.unique(reduced.node_nominal_v[at], return_index=True)
-    names = [reduced.network.terminal_name(int(reduced.node_terminal[at[k]])) for k in first]
-    return dict(zip(nominal_v.tolist(), names, strict=True))

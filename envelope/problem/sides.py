@@ -32,6 +32,8 @@ class ProblemSide(NamedTuple):
     """(C,) or (T, C) weight of each connection's share: to make up for the past, and of the hour"""
     ceiling_w: Real | None
     """(T, C) most that the policy lets a limit be; None: all that fits"""
+    floor_w: Real | None
+    """(T, C) limits that were verified together before; None: there are none"""
     controlled: Mask
     """(C,) whether the direction can be limited"""
 

@@ -6,12 +6,14 @@ schedule says so in its status; a verification then asks that nothing makes it w
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from envelope.constraints.corners import corners_to_check
 from envelope.constraints.formulation import Formulation
+from envelope.constraints.joint_paths import PathsOfBox
 from envelope.constraints.limits import Bounds
 from envelope.constraints.linear import LinearConstraints, linearise, select_all
 from envelope.constraints.linearisation import linearise_at_corners
@@ -80,23 +82,41 @@ def _include_corners(
 ) -> None:
     """Takes note of a box's corners in breached steps, each in all states that are any constraint's worst.
 
+    Those of constraints that may exceed are tried in every state: which strains them most at rest need not do so there.
     of: constraints, (T,) breached steps, and how many corners are tried.
     """
-    (built, breached, most), feeder, base = of, formulation.feeder, formulation.base
+    (built, breached, most), base = of, formulation.base
     at_corners = linearise_at_corners(built, base, box.lo_w, box.hi_w)
-    paths = formulation.paths.of_box(box)
-    needed = paths.worst(at_corners, at_corners.evaluate(base.flow))
+    paths, at_rest = formulation.paths.of_box(box), at_corners.evaluate(base.flow)
+    needed = paths.worst(at_corners, at_rest)
     matter = formulation.paths.kept if needed is None else needed.states_by_step()
-    states, steps = (index.astype(np.intp) for index in np.nonzero(matter & breached))
-    tried = corners_to_check(formulation.guarantee, at_corners, feeder, most)
+    tried = list(corners_to_check(formulation.guarantee, at_corners, worst.feeder, most))
     corners: list[tuple[Floating, Floating]] = [*((one.up, one.down) for one in tried), *schedule.firm_corners]
-    if not corners:
+    _include_in_states(worst, (paths, box), corners, matter & breached)
+    if needed is None:
         return
+    rise = (box.hi_w - base.p_w) @ at_corners.rise_up.T + (base.p_w - box.lo_w) @ at_corners.rise_down.T
+    reached = (at_rest + needed.extra + rise)[breached]
+    limit = at_corners.right_hand_sides(formulation.limits.bounds(margin=0.0))[breached]
+    exceed = set(at_corners.corner[np.asarray(reached > limit).any(axis=0)].tolist())
+    known = [(one.up, one.down) for one in tried if one.row is not None and at_corners.corner[one.row] in exceed]
+    others = formulation.paths.kept & ~matter & breached
+    _include_in_states(worst, (paths, box), [*known, *schedule.firm_corners], others)
+
+
+def _include_in_states(
+    worst: _WorstFlow,
+    of: tuple[PathsOfBox, GuaranteedBox],
+    corners: Sequence[tuple[Floating, Floating]],
+    where: Mask,
+) -> None:
+    """Takes note of a box's corners, as parts of its headroom up and down, in these (S, T) states and steps."""
+    (paths, box), (states, steps) = of, (index.astype(np.intp) for index in np.nonzero(where))
     ends = paths.ends(states, steps, box.lo_w[steps], box.hi_w[steps])
-    down_w, up_w = (end[:, feeder.port_connection] for end in ends)
+    down_w, up_w = (end[:, worst.feeder.port_connection] for end in ends)
     # Many corners at once: a power flow of a few states costs about as much as one of many.
     together = max(1, TOGETHER // max(1, len(states)))
-    for start in range(0, len(corners), together):
+    for start in range(0, len(corners) if len(states) else 0, together):
         up, down = (np.array(part)[:, None] for part in zip(*corners[start : start + together], strict=True))
         away = (up * up_w - down * down_w).reshape(-1, up_w.shape[1])
         worst.include(np.tile(states, len(up)), np.tile(steps, len(up)), away)

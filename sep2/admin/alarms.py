@@ -15,6 +15,7 @@ from sep2.rest.route import Request, listed, page
 from sep2.rules.alarm_kinds import KINDS, kind_of
 from sep2.rules.roles import ENGINEER
 from sep2.rules.row_numbers import row_number
+from sep2.rules.told_times import told
 from sep2.store import alarm_states, alarms
 
 DAY_S, SPAN_S = 86_400, 600
@@ -74,7 +75,7 @@ async def shelve_alarm(rq: Request, asked: t.Shelve) -> t.Done:
     row = await alarm_answers.shelve(
         rq.db, row_number(rq.ids["alarm"]), _who(rq), until, reason=asked.reason, now=rq.now
     )
-    return t.Done(message=f"alarm {row.id} ({row.code}) is shelved until {until}")
+    return t.Done(message=f"alarm {row.id} ({row.code}) is shelved until {told(until)}")
 
 
 async def unshelve_alarm(rq: Request, asked: t.Nothing) -> t.Done:

@@ -11,7 +11,9 @@ from sep2.admin import backstops, erasing, overrides
 from sep2.admin import types as t
 from sep2.admin.brought import brought
 from sep2.admin.effects import EffectChanged, is_same
+from sep2.admin.market import overrides as market_overrides
 from sep2.admin.market import reviews as market_reviews
+from sep2.admin.types.market_overrides import NewMarketOverride
 from sep2.admin.types.market_reviews import NewDecision
 from sep2.errors import NotFound
 from sep2.operations import approvals
@@ -28,6 +30,7 @@ HANDLERS: Mapping[str, tuple[Handler, Any]] = {
     backstops.start_backstop.__name__: (backstops.start_backstop, t.NewBackstop),
     backstops.rehearse_backstop.__name__: (backstops.rehearse_backstop, t.NewDrill),
     market_reviews.decide_review.__name__: (market_reviews.decide_review, NewDecision),
+    market_overrides.send_market_override.__name__: (market_overrides.send_market_override, NewMarketOverride),
     erasing.erase_connection.__name__: (erasing.erase_connection, t.Erase),
 }
 """What a second person may have to agree to, by its verb, with the type of its body; each needs the role operator."""

@@ -11,6 +11,7 @@ from sep2.operations.judging import Policy, policy_of
 from sep2.operations.judging_again import judged_until
 from sep2.rest.route import Request, listed, page
 from sep2.rules import cursor
+from sep2.rules.told_times import told
 from sep2.store import listing_compliance
 from sep2.store.listing_compliance import Whose
 
@@ -152,7 +153,7 @@ def _span(rq: Request, since: int | None, until: int | None) -> tuple[int, int]:
     end = rq.now if until is None else until
     start = max(0, end - DAY_S) if since is None else since
     if start >= end:
-        raise BadPeriod(f"from: {start} is not before {end}")
+        raise BadPeriod(f"from: {told(start)} is not before {told(end)}")
     return start, end
 
 

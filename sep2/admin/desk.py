@@ -11,6 +11,7 @@ from sep2.rest.route import Request
 from sep2.rules.authority import ONLY_OVERRIDES, Role
 from sep2.rules.events import shows_at_once
 from sep2.rules.reach import unsupported
+from sep2.rules.told_times import told
 from sep2.store import in_force_counts
 
 LONGEST_S = 31 * DAY_S
@@ -53,7 +54,7 @@ async def show_limits(rq: Request, asked: t.LimitsQuery) -> t.ConnectionLimits:
     since = rq.now - DAY_S if asked.since is None else asked.since
     until = rq.now + DAY_S if asked.until is None else asked.until
     if not since < until <= since + LONGEST_S:
-        raise BadPeriod(f"from: {since} is not before until: {until}, or more than 31 days before it")
+        raise BadPeriod(f"from: {told(since)} is not before until: {told(until)}, or more than 31 days before it")
     since = min(until, await customers.since_of(rq, place.id, since, earlier=asked.earlier))
     runs: list[t.LimitRun] = []
     not_done: dict[str, str] = {}

@@ -1,6 +1,7 @@
 """What an override does before it is sent: power now and then, its digest, and whether a second person has to agree."""
 
 import hashlib
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -10,10 +11,12 @@ from sqlalchemy import Row
 from sep2.admin import types as t
 from sep2.errors import Conflict
 from sep2.operations import standing
-from sep2.operations.overrides import Sent, Told
+from sep2.operations.override_answers import Sent, Told
 from sep2.operations.places import Place
 from sep2.operations.state_out import power_at
 from sep2.rest.route import Request
+from sep2.rules.authority import LOOSENING
+from sep2.rules.limits import Limits
 from sep2.rules.second_person import Act, Need, Policy
 from sep2.store import override_progress, territory
 from sep2.store import overrides as stored
@@ -41,13 +44,14 @@ def policy_of(rq: Request) -> Policy:
 async def effects_of(rq: Request, sent: Sent) -> list[t.Effect]:
     """Power by direction: what could flow at the places that are told, what can with the limits, and what is measured.
 
-    What is there is the rating that devices report or, where they report none, the contract.
+    What is there is the rating that devices report or, where they report none, the contract. Where no device can be
+    told a limit, nothing changes.
     """
     ids = [one.place.connection_id for one in sent.told if one.place.connection_id is not None]
     power = await power_at(rq.db, ids) if len(ids) <= MEASURED_MOST else {}
     found = []
     for direction, field in DIRECTIONS.items():
-        bound = [(one.place, watts) for one in sent.told if (watts := _least(one, field)) is not None]
+        bound = [(one.place, _then(one, field)) for one in sent.told if _least(one, field) is not None]
         if not bound:
             continue
         way = -1 if direction in ("export", "generation") else 1
@@ -60,15 +64,23 @@ async def effects_of(rq: Request, sent: Sent) -> list[t.Effect]:
             t.Effect(
                 direction=direction,
                 reach_now_w=sum(place.rating_w for place, _ in bound),
-                reach_then_w=sum(min(place.rating_w, watts) for place, watts in bound),
+                reach_then_w=round(sum(min(place.rating_w, watts) for place, watts in bound)),
                 connections=len(bound),
                 measured=len(known),
                 measured_now_w=round(sum(now for now, _ in known)),
                 measured_then_w=round(sum(min(now, watts) for now, watts in known)),
                 unrated=sum(not place.rating_w for place, _ in bound),
+                untold=sum(watts == math.inf for _, watts in bound),
             )
         )
     return found
+
+
+def _then(one: Told, field: str) -> float:
+    """The limit in one direction that a place can not go beyond, in watts; none where nobody there is told it."""
+    least = _least(one, field)
+    said = Limits(**{field: least})
+    return math.inf if least is None or not one.place.is_reached(said) else least
 
 
 def _least(one: Told, field: str) -> int | None:
@@ -149,6 +161,7 @@ async def act_of(rq: Request, row: Row[Any], sent: Sent, effects: Sequence[t.Eff
         power_w=held_back_w(effects),
         reason=row.reason,
         protected=sent.named,
+        loosens=[one.place.name for one in sent.told if one.loosens] if row.kind == LOOSENING else [],
     )
 
 

@@ -1,6 +1,7 @@
 """Whether the server runs, whether it is ready, and what it measures: for machines that watch it."""
 
 import time
+from collections import Counter
 
 from aiohttp import web
 from msgspec import Struct
@@ -71,6 +72,7 @@ class Health:
 
     async def _gauges(self) -> list[Gauge]:
         state, now = self._state, self._state.clock.now()
+        state.note_sessions()
         failed = _value("sep2_operator_logins_failed", "Logins that failed.", self._access.throttle.failed)
         found, began = [*_own(state), failed], time.perf_counter()
         try:
@@ -100,7 +102,12 @@ def _own(state: State) -> list[Gauge]:
     now = state.clock.now()
     behind = {name.partition(":")[0]: max(0, now - at) for name, at in ticks.items() if at > 0}
     return [
-        _value("sep2_sessions", "Open connections of clients.", len(list(state.watch.connections()))),
+        Gauge(
+            "sep2_workers",
+            "Worker processes, by what they do.",
+            Counter(one.state for one in state.siblings()),
+            "state",
+        ),
         _value("sep2_clock_trusted", "Whether the machine's clock is followed.", state.clock.is_trusted()),
         Gauge("sep2_worker_behind_seconds", "How far work is behind the clock.", behind, "worker"),
         _value("sep2_certificate_ends_seconds", "When the server's certificate ends.", state.watch.own.not_after),

@@ -12,6 +12,7 @@ from sep2.operations.compliance import Rollup
 from sep2.operations.judging import policy_of
 from sep2.rest.route import Request
 from sep2.rules import cursor
+from sep2.rules.told_times import told
 from sep2.store import listing_calendar, listing_search
 from sep2.store.listing_compliance import Whose
 
@@ -40,7 +41,7 @@ async def show_calendar(rq: Request, asked: t.CalendarQuery) -> t.Calendar:
     since = local.day_of(rq.now) if asked.since is None else asked.since
     until = since + DAY_S if asked.until is None else asked.until
     if not since < until <= since + LONGEST_S:
-        raise BadPeriod(f"from: {since} is not before until: {until}, or more than 62 days before it")
+        raise BadPeriod(f"from: {told(since)} is not before until: {told(until)}, or more than 62 days before it")
     bars = [_override_bar(row) for row in await listing_calendar.overrides(rq.db, (since, until), MOST_BARS + 1)]
     bars += [_issued_bar(row) for row in await listing_calendar.issued(rq.db, (since, until), MOST_BARS + 1)]
     counts = await listing_calendar.envelopes(rq.db, (since, until)) if asked.envelopes else {}
@@ -91,7 +92,7 @@ async def report_compliance(rq: Request, asked: t.ReportQuery) -> t.Listed[t.Rep
     until = rq.now if asked.until is None else asked.until
     since = local.day_of(max(0, until - 30 * DAY_S)) if asked.since is None else asked.since
     if since >= until:
-        raise BadPeriod(f"from: {since} is not before {until}")
+        raise BadPeriod(f"from: {told(since)} is not before {told(until)}")
     if (
         asked.by == "connection"
         and until - since > 2 * DAY_S

@@ -13,13 +13,17 @@ from sep2.admin import types as t
 from sep2.errors import Conflict
 from sep2.operations import in_force, overrides, standing
 from sep2.operations.approvals import SamePerson, is_same
+from sep2.operations.market import overrides as market_overrides
+from sep2.operations.override_answers import Sent, Told
 from sep2.operations.override_progress import progress
-from sep2.operations.overrides import Sent, Terms
+from sep2.operations.overrides import Terms
+from sep2.operations.places import is_told
 from sep2.rest.route import Request, listed, page
 from sep2.rules import second_person
-from sep2.rules.authority import OVERRIDE, Primacies, Role
+from sep2.rules.authority import LOOSENING, OVERRIDE, Primacies, Role
 from sep2.rules.days import LocalTime
 from sep2.rules.limits import Limits
+from sep2.rules.roles import ENGINEER
 from sep2.store import controls, listing_controls, override_progress
 from sep2.store import overrides as stored
 
@@ -30,6 +34,10 @@ HELD_ON = (
     "A disconnect does not end by itself: it is held on until somebody releases it, and is overdue after its end. It "
     "comes back where the server is lost for longer than an hour."
 )
+UNVERIFIED = (
+    "It lets them have more than envelopes, schedules or defaults hold, and no network model was asked whether there "
+    "is room; alarm operator_control says where the engine finds none."
+)
 ISOLATION = "This is not isolation. Work needs a visible open point, a test and an earth."
 
 
@@ -39,6 +47,8 @@ class NothingToReview(Conflict):
 
 async def send_override(rq: Request, asked: t.NewOverride) -> t.OverrideSent:
     """The override that is sent: whom it covers, what it takes the place of, until when, and what holds after it."""
+    if asked.release:
+        rq.caller.require(ENGINEER, change=True)
     scope, subject, number = await subject_of(rq, asked)
     start = rq.now if asked.start is None else asked.start
     end = asked.end if asked.duration is None else start + asked.duration
@@ -57,6 +67,7 @@ async def send_override(rq: Request, asked: t.NewOverride) -> t.OverrideSent:
         operator=rq.operator,
         anyway=asked.anyway,
         also=frozenset(asked.also),
+        kind=LOOSENING if asked.release else OVERRIDE,
     )
     sent = await overrides.send(rq.db, new, rq.now, terms_of(rq))
     return await answer_of(rq, sent, asked.limits, seen=asked.digest)
@@ -138,6 +149,8 @@ async def subject_of(rq: Request, asked: t.NewOverride | t.ControlsForMany) -> t
         case "aggregator":
             row = await find.client(rq.db, asked.subject)
             return asked.scope, row.name, row.id
+        case "aggregation":
+            raise overrides.BadOverride(f"scope: aggregation {asked.subject[:80]}: it is told with its notices, anew")
         case "system" if not asked.subject:
             return asked.scope, "", 0
     row = await find.place(rq.db, asked.subject)
@@ -159,9 +172,12 @@ async def answer_of(rq: Request, sent: Sent, asked: t.Limits, *, seen: str, sinc
     row = await stored.one(rq.db, sent.id)
     assert row is not None
     devices = [device for one in sent.told for device in one.place.devices]
+    limits = Limits(asked.import_w, asked.export_w, asked.gen_w, asked.load_w)
+    has_modes = bool(json.loads(row.modes))
+    can_be_told = {device.id for device in devices if has_modes or is_told(device, limits)}
     programs = {program for one in sent.told for program in one.programs}
     at_once = await stored.subscribed(rq.db, sorted({device.client_id for device in devices}), programs)
-    told = {device.id for device in devices} & at_once
+    told = can_be_told & at_once
     issued = [number for one in sent.told for number in one.created]
     return t.OverrideSent(
         **await _of(rq, row),
@@ -175,7 +191,8 @@ async def answer_of(rq: Request, sent: Sent, asked: t.Limits, *, seen: str, sinc
         after=_counted(one.after for one in sent.told),
         until=max(one.latest_end for one in sent.told),
         told_at_once=len(told),
-        known_by=rq.now if len(told) == len(devices) else known_by(rq),
+        told_by_polling=len(can_be_told - told),
+        known_by=rq.now if told == can_be_told else known_by(rq),
         controls=await listing_controls.mrids(rq.db, issued[:MOST_PLACES]),
         warning=" ".join([*await _warnings(rq, row, sent), *([changed] if changed else [])]),
         effects=shown,
@@ -192,14 +209,14 @@ async def answer_of(rq: Request, sent: Sent, asked: t.Limits, *, seen: str, sinc
 
 def local_of(rq: Request) -> LocalTime:
     """The utility's local time."""
-    utility = rq.state.settings.utility
-    return LocalTime(utility.zone, utility.tz_offset_s)
+    return rq.state.settings.utility.local
 
 
 async def _warnings(rq: Request, row: Row[Any], sent: Sent) -> list[str]:
     """What an operator has to know beside: that nothing is isolated, and which groups outrank the override."""
     said = [ISOLATION] if row.reason == "network_access" else []
     said += [HELD_ON] if row.review_at is not None else []
+    said += [UNVERIFIED] if row.kind == LOOSENING and any(one.loosens for one in sent.told) else []
     said += await _narrower(rq, row)
     worst = max(primacies_of(rq).override, primacies_of(rq).wide_override)
     if not await listing_controls.any_group_above(rq.db, worst):
@@ -236,7 +253,7 @@ def known_by(rq: Request) -> int:
     return rq.now + max(rq.state.house.poll_rate(name) for name in ("DERProgramList", "FunctionSetAssignmentsList"))
 
 
-def _place(one: overrides.Told) -> t.PlaceTold:
+def _place(one: Told) -> t.PlaceTold:
     return t.PlaceTold(
         place=one.place.name,
         devices=[device.lfdi for device in one.place.devices],
@@ -290,6 +307,7 @@ async def release_override(rq: Request, asked: t.Release) -> t.OverrideReleased:
         spread_s=spread_s,
         most_ahead=terms.most_ahead,
     )
+    await market_overrides.follow_release(rq.db, row.id, asked.reason, rq.now)
     changed = await stored.one(rq.db, row.id)
     assert changed is not None
     digest = f"{row.id}-{len(done.cancelled)}-{row.end}"

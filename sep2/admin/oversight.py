@@ -13,6 +13,7 @@ from sep2.operations.alarms import NOTIFIER_STALLED
 from sep2.operations.mirrors import set_reading_sign as set_sign
 from sep2.rest.route import Request, listed, page
 from sep2.rules.row_numbers import row_number
+from sep2.rules.told_times import told
 from sep2.server.app import CLOCK_MARK
 from sep2.server.chain_watch import check
 from sep2.server.fanout import SET_ASIDE
@@ -209,6 +210,7 @@ async def show_status(rq: Request, asked: t.Nothing) -> t.Status:
             one.connection_name or one.name or one.lfdi for one in await uncontrolled.some(rq.db, NAMED)
         ],
         not_looked_at=unseen,
+        workers=rq.state.siblings(),
     )
 
 
@@ -218,14 +220,14 @@ async def set_clock(rq: Request, asked: t.SetClock) -> t.Done:
     if not isinstance(clock, SteppedClock):
         raise ClockRuns
     if asked.now < rq.now:
-        raise ClockGoesBack(f"now: {asked.now} is before {rq.now}")
+        raise ClockGoesBack(f"now: {told(asked.now)} is before {told(rq.now)}")
     await marks.put(rq.db, CLOCK_MARK, str(asked.now))
 
     async def move() -> None:
         clock.advance(max(asked.now, clock.now()))
 
     rq.after.append(move)
-    return t.Done(message=f"the server's time is {asked.now}")
+    return t.Done(message=f"the server's time is {told(asked.now)}")
 
 
 def _wake(rq: Request) -> Callable[[], Awaitable[None]]:

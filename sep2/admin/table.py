@@ -17,6 +17,7 @@ from sep2.admin import (
     customers,
     desk,
     erasing,
+    followed,
     groups,
     history,
     looking,
@@ -27,6 +28,7 @@ from sep2.admin import (
     probes,
     receivers,
     register,
+    restoring,
     shifts,
     telemetry,
     territory,
@@ -34,6 +36,8 @@ from sep2.admin import (
 )
 from sep2.admin.brought import brought
 from sep2.admin.market.after_routes import TABLE as MARKET_AFTER
+from sep2.admin.market.override_routes import TABLE as MARKET_OVERRIDES
+from sep2.admin.market.plan_routes import TABLE as MARKET_PLANS
 from sep2.admin.market.routes import TABLE as MARKET
 from sep2.rest.route import Route
 from sep2.rules.roles import ADMIN, ENGINEER, OPERATOR, VIEWER
@@ -41,6 +45,10 @@ from sep2.rules.roles import ADMIN, ENGINEER, OPERATOR, VIEWER
 TABLE = (
     Route("GET", "/status", oversight.show_status, VIEWER),
     Route("GET", "/probes", probes.list_probes, VIEWER),
+    Route("GET", "/restore", restoring.show_restore, VIEWER),
+    Route("GET", "/restore/lost", restoring.list_lost_controls, VIEWER),
+    Route("POST", "/restore/begin", restoring.begin_restore, OPERATOR, restoring.show_restore),
+    Route("POST", "/restore/finish", restoring.finish_restore, OPERATOR, restoring.show_restore),
     Route("GET", "/in-force", desk.show_in_force, VIEWER),
     Route("GET", "/clients", register.list_clients, VIEWER),
     Route("POST", "/clients", register.register_client, ENGINEER),
@@ -91,6 +99,7 @@ TABLE = (
     Route("DELETE", "/devices/{device}", register.remove_device, ENGINEER, register.show_device),
     Route("POST", "/devices/{device}/rename", changes.rename_device, ENGINEER, register.show_device),
     Route("PUT", "/devices/{device}/client", changes.move_device_to_client, ENGINEER, register.show_device),
+    Route("GET", "/devices/{device}/modes", followed.list_measured_modes, VIEWER),
     Route("GET", "/devices/{device}/default", register.show_served_default, VIEWER),
     Route("PUT", "/devices/{device}/connection", register.move_device, ENGINEER, register.show_device),
     Route("POST", "/devices/{device}/stay", register.keep_device, ENGINEER, register.show_device),
@@ -261,7 +270,9 @@ TABLE = (
     Route("PUT", "/clock", oversight.set_clock, ADMIN),
     Route("POST", "/clock/confirm", oversight.confirm_clock, OPERATOR),
     *MARKET,
+    *MARKET_PLANS,
     *MARKET_AFTER,
+    *MARKET_OVERRIDES,
 )
 
 

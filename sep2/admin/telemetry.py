@@ -15,6 +15,7 @@ from sep2.rest.route import Request, listed, page
 from sep2.rules import cursor
 from sep2.rules.metering import ReadingSign
 from sep2.rules.readings import DER, NAMES, QUANTITIES, SITE, phase_of, quantity_of
+from sep2.rules.told_times import told
 from sep2.store import listing_reports, seen
 from sep2.store.listing_readings import Key, Of
 from sep2.store.listing_reports import Whose
@@ -36,7 +37,7 @@ async def list_readings(rq: Request, asked: t.ReadingQuery) -> t.Readings:
     until = rq.now if asked.until is None else asked.until
     since = until - DAY_S if asked.since is None else asked.since
     if since >= until:
-        raise BadPeriod(f"from: {since} is not before {until}")
+        raise BadPeriod(f"from: {told(since)} is not before {told(until)}")
     of, after = await _of(rq, asked, asked.quantity), _cursor(asked.after)
     if asked.connection is not None:
         place = await find.connection(rq.db, asked.connection)

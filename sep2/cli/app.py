@@ -4,7 +4,6 @@ import typer
 
 from sep2.admin.types import HistoryNoun
 from sep2.cli import (
-    aggregations,
     alarms,
     approvals,
     backstops,
@@ -16,6 +15,7 @@ from sep2.cli import (
     connections,
     controls,
     curves,
+    deliverables,
     ders,
     desk,
     devices,
@@ -30,7 +30,9 @@ from sep2.cli import (
     oversight,
     parties,
     places,
+    plans,
     receivers,
+    restoring,
     reviews,
     settlement,
     shifts,
@@ -85,6 +87,7 @@ app.add_typer(overrides.override, name="override")
 app.add_typer(backstops.backstop, name="backstop")
 app.add_typer(approvals.approval, name="approval")
 app.add_typer(shifts.shift, name="shift")
+app.add_typer(restoring.restore, name="restore")
 app.add_typer(training.training, name="training")
 app.add_typer(commissioning.commissioning, name="commissioning")
 app.add_typer(oversight.subscription, name="subscription")
@@ -102,8 +105,9 @@ app.add_typer(compliance.compliance, name="compliance")
 app.add_typer(settlement.root, name="market")
 app.add_typer(parties.party, name="party")
 app.add_typer(ders.der, name="der")
-app.add_typer(aggregations.aggregation, name="aggregation")
+app.add_typer(deliverables.root, name="aggregation")
 app.add_typer(reviews.review, name="review")
+app.add_typer(plans.plan, name="plan")
 app.add_typer(commitments.commitment, name="commitment")
 app.add_typer(dispatches.dispatch, name="dispatch")
 app.add_typer(evidence.evidence, name="evidence")

@@ -4,12 +4,12 @@ from typing import Annotated, Literal
 
 import typer
 
-from sep2.admin.types import market_commitments as t
 from sep2.cli.api import api, at
 from sep2.cli.market_times import KnownAt, day_or_moment, span_of, time_of
 from sep2.cli.show import Limit, counted, listed, show
 from sep2.cli.units import When
 from sep2.cli.verb import verb
+from sep2.partner import commitment_types as t
 from sep2.rest.types import Listed
 
 commitment = typer.Typer(no_args_is_help=True, help="Commitments: which DER serves which market or program, and when.")

@@ -10,6 +10,7 @@ from sep2.cli.identities import BadChoice, Cert, Issue, LfdiOption, Pin, Profile
 from sep2.cli.limits import LIMIT_COLUMNS, limit_cells
 from sep2.cli.modes import shown_mode, shown_modes
 from sep2.cli.show import Limit, listed, only, show
+from sep2.cli.telemetry import From, Until, within
 from sep2.cli.units import shown_power, shown_span, shown_time, span, watts
 from sep2.cli.verb import verb
 from sep2.rules.limits import MODES
@@ -165,6 +166,41 @@ def show_device(name: Device) -> None:
             for f in found.groups
         ),
     )
+
+
+@verb(device, "modes")
+def show_modes(name: Device, *, since: From = None, until: Until = None) -> None:
+    """Compare what its own meter measured with the modes that it was sent: curves, power factor, var, set-points.
+
+    Generation and injected var are positive. Of the last two hours where no time is given.
+
+    [bold]sep2 device modes 3E4F --from -6h[/]
+    """
+    server = api()
+    found = server.get(at("devices", name, "modes"), t.DeviceModes, **within(server, since, until))
+    misfits = sum(one.fit == "does not fit" for one in found.items)
+    unknown = sum(one.fit == "unknown" for one in found.items)
+    said = f"{misfits} do not fit, {unknown} are unknown" if found.items else "no mode was in force all through one"
+    show(
+        found,
+        f"Of {len(found.items)} intervals of modes at {found.lfdi} {said}.",
+        columns=("from", "mode", "", "asked for", "measured", "why"),
+        rows=(
+            (shown_time(one.start), one.mode, one.fit, _asked(one), _amount(one.measured, one.unit), one.why)
+            for one in found.items
+        ),
+    )
+
+
+def _asked(one: t.ModeMeasured) -> str:
+    if one.least is None:
+        return f"at most {_amount(one.most, one.unit)}" if one.most is not None else ""
+    ends = dict.fromkeys(_amount(end, one.unit) for end in (one.least, one.most))
+    return " to ".join(ends)
+
+
+def _amount(value: float | None, unit: str) -> str:
+    return "" if value is None else f"{round(value)} {unit}"
 
 
 @verb(device, "move", changes=True)

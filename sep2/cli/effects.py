@@ -1,5 +1,7 @@
 """What an override does, or would do, in words: whom it covers, power now and then, who knows by when, how it ends."""
 
+from collections.abc import Sequence
+
 from sep2.admin import types as t
 from sep2.cli.limits import LIMIT_COLUMNS, limit_cells
 from sep2.cli.show import counted, show
@@ -8,7 +10,7 @@ from sep2.cli.verb import given
 from sep2.terminal import Lines, shown
 
 COLUMNS = ("place", *LIMIT_COLUMNS, "from", "until", "instead of", "then")
-NOUN = {"override": "Override", "backstop": "Backstop", "drill": "Drill"}
+NOUN = {"override": "Override", "loosening": "Loosening override", "backstop": "Backstop", "drill": "Drill"}
 MOST_NAMED = 10
 
 
@@ -43,14 +45,12 @@ def said(done: t.OverrideSent) -> str:
         f"After it: {_sources(done.after)}"
         + (f", gone over to by {shown_time(done.until)}." if done.until > done.end else "."),
     ]
-    polling = done.devices - done.told_at_once
+    polling = done.told_by_polling
     told = [f"{counted(done.told_at_once, 'device')} notified at once"] if done.told_at_once else []
     late = ", some of them perhaps only after its end" if done.known_by >= done.end else ""
     told += [f"{counted(polling, 'device')} at the next poll, by {shown_time(done.known_by)}{late}"] if polling else []
     lines += [f"Told: {', '.join(told)}."] if told else []
-    lines += [f"Not told: {one.lfdi}: {one.why}." for one in done.untold[:MOST_NAMED]]
-    if len(done.untold) > MOST_NAMED:
-        lines.append(f"Not told: {len(done.untold) - MOST_NAMED} more; --json shows all.")
+    lines += _untold(done.untold)
     lines += _protected(done)
     lines += [
         f"{name} keeps {shown_power(watts)}: a rule guarantees it to controllable loads."
@@ -65,6 +65,19 @@ def said(done: t.OverrideSent) -> str:
     return Lines("\n".join(shown(line, 4000) for line in [*lines, f"To withdraw it: {done.undo}"]))
 
 
+def _untold(found: Sequence[t.Untold]) -> list[str]:
+    """Who can not be told, a line for each reason."""
+    by_reason: dict[str, list[str]] = {}
+    for one in found:
+        by_reason.setdefault(one.why, []).append(one.connection_id or one.lfdi)
+    return [f"Not told: {_named(names)}: {why}." for why, names in by_reason.items()]
+
+
+def _named(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_NAMED} more (--json shows all)" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more
+
+
 def _power(one: t.Effect) -> str:
     if not one.measured:
         measured, then = "measured nowhere", ""
@@ -75,7 +88,8 @@ def _power(one: t.Effect) -> str:
     if one.unrated:
         unknown = f"what is at {one.unrated} of {one.connections} is unknown"
         known = unknown if one.unrated == one.connections else f"{known}, and {unknown}"
-    return f"{one.direction.capitalize()}: {known}; {measured}{then}."
+    untold = f"; {one.untold} of {one.connections} can not be told and go on as they are" if one.untold else ""
+    return f"{one.direction.capitalize()}: {known}; {measured}{then}{untold}."
 
 
 def _protected(done: t.OverrideSent) -> list[str]:

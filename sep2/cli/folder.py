@@ -7,7 +7,8 @@ import logging
 import secrets
 import socket
 import tomllib
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -16,6 +17,7 @@ import typer
 from sep2.cli import process
 from sep2.cli.private import database_file, make_private, tightened, write_private
 from sep2.cli.show import show
+from sep2.cli.supervised import tell_systemd
 from sep2.cli.verb import given
 from sep2.errors import Conflict, SepError
 from sep2.extension import ExtensionError, load, resolve
@@ -28,8 +30,10 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from sep2.server.app import State
+    from sep2.server.part import Part
 
 log = logging.getLogger(__name__)
+MOST_WORKERS = 64
 ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 — named, not bound
 
 
@@ -205,31 +209,92 @@ def migrate(folder: Dir = Path()) -> None:
     say(f"The database of {folder} is that of this version. Start the server: sep2 serve {folder}")
 
 
-def serve(folder: Dir = Path()) -> None:
+def serve(
+    folder: Dir = Path(),
+    *,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, max=MOST_WORKERS, help="Processes that share the port for clients; needs PostgreSQL."),
+    ] = None,
+) -> None:
     """Run the server of a folder until it is told to stop (Ctrl-C).
 
     [bold]sep2 serve utility[/]
+
+    [bold]sep2 serve utility --workers 4[/]  on a machine of four cores; kill -HUP replaces them one by one
     """
     given.set(given.get()._replace(folder=folder))
     settings = read(folder)
-    level = logging.getLevelNamesMapping()[settings.log.level.upper()]
-    log_to(logging.StreamHandler(), level, as_json=settings.log.format == "json")
+    if workers is not None:
+        refuse_workers(settings)
+    begin_log(settings)
     for line in tightened(folder, settings):
         log.warning(line)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     listen, operator = settings.listen, settings.operator
     scheme = "http" if operator.certificate is None else "https"
     said = (
-        f"Serving {folder}: 2030.5 at https://{listen.host}:{listen.port}/dcap, "
+        f"Serving {folder}{'' if workers is None else f' with {workers} workers'}: "
+        f"2030.5 at https://{listen.host}:{listen.port}/dcap, "
         f"operators at {scheme}://{operator.host}:{operator.port}. Stop with Ctrl-C."
     )
-    with process.noted(folder):
-        _run(settings, said)
+    if settings.partner.port is not None:
+        said += f" Market participants: https://{settings.partner.host}:{settings.partner.port}/market/v1."
+    with process.noted(folder), _ports_explained(folder):
+        if workers is None:
+            serve_alone(folder, settings, said)
+        else:
+            from sep2.cli import crew
+
+            crew.serve(folder, settings, workers, lambda: _say_ready(said))
 
 
-def _run(settings: Settings, said: str) -> None:
+def refuse_workers(settings: Settings) -> None:
+    """NotServed where several processes can not serve."""
+    if not settings.database.url.startswith("postgresql"):
+        raise NotServed(
+            "--workers needs PostgreSQL, on which several processes can write; SQLite is for one. Leave --workers out, "
+            'or set url = "postgresql://USER@HOST/NAME" under [database], then: sep2 migrate'
+        )
+    if settings.clock != "system":
+        raise NotServed(
+            f'--workers needs clock = "system": a {settings.clock} clock would be moved in one process only'
+        )
+    if 0 in (settings.listen.port, settings.operator.port, settings.partner.port):
+        raise NotServed("--workers needs ports that are named in the settings, not 0")
+
+
+def begin_log(settings: Settings) -> None:
+    """Have this process log as the settings say."""
+    level = logging.getLevelNamesMapping()[settings.log.level.upper()]
+    log_to(logging.StreamHandler(), level, as_json=settings.log.format == "json")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+def _say_ready(said: str) -> None:
+    say(said)
+    tell_systemd("READY=1")
+
+
+def serve_alone(folder: Path, settings: Settings, said: str) -> None:
+    """Serve in this process until told to stop; said: once it answers."""
+    _serve(folder, settings, said, None)
+
+
+def serve_part(folder: Path, settings: Settings, part: "Part") -> None:
+    """Serve as one of several workers until the parent says so; only the first answers operators."""
+    from sep2.server.app import run
+
+    if part.leads:
+        _serve(folder, settings, "", part)
+        return
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(run(settings, part=part, folder=folder))
+
+
+def _serve(folder: Path, settings: Settings, said: str, part: "Part | None") -> None:
     from sep2.admin.app import sign_in_link
     from sep2.desk.app import make
+    from sep2.partner.app import make as partners
     from sep2.server.app import run
 
     made: list[web.Application] = []
@@ -239,17 +304,26 @@ def _run(settings: Settings, said: str) -> None:
         return made[0]
 
     def ready(state: "State") -> None:
-        say(state.watch.shut_because() or said)
+        if said:
+            _say_ready(state.watch.shut_because() or said)
         if link := sign_in_link(made[0], state):
             say(f"The desk, once and within a minute: {link} (another: sep2 desk open)")
 
+    apps = {"operator_app": operators, "partner_app": partners}
+    served = run(settings, workers=workers(), ready=ready, part=part, folder=folder, **apps)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(served)
+
+
+@contextmanager
+def _ports_explained(folder: Path) -> Iterator[None]:
+    """NotServed where a port is taken."""
     try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(run(settings, workers=workers(), operator_app=operators, ready=ready))
+        yield
     except OSError as wrong:
         if wrong.errno not in (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES):
             raise
-        raise NotServed(f"{wrong}. Is another server running? The ports are in {given.get().folder / FILE}") from wrong
+        raise NotServed(f"{wrong}. Is another server running? The ports are in {folder / FILE}") from wrong
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -58,12 +58,17 @@ def send_override(
         typer.Option(metavar="ID", help="A protected connection that it covers too; a second person has to agree."),
     ] = None,
     anyway: Annotated[bool, typer.Option("--anyway", help="Also a limit far beyond what is there.")] = False,
+    release: Annotated[
+        bool,
+        typer.Option("--release", help="Also more than what holds now; an engineer sends it, a second person agrees."),
+    ] = False,
     digest: Digest = "",
     draft: Draft = False,
 ) -> None:
     """Limit one connection or many over envelopes and schedules, until a certain time.
 
-    It only tightens: where something tighter holds, that stays. When it ends, what was below holds again.
+    It only tightens: where something tighter holds, that stays, unless with --release. When it ends, what was below
+    holds again.
 
     [bold]sep2 override send --connection NMI1 --export 0 --for 2h --reason overload --dry-run[/]
 
@@ -94,6 +99,7 @@ def send_override(
         note=note,
         anyway=anyway,
         also=also or [],
+        release=release,
         digest=digest,
     )
     show_effect(server.change("POST", "/overrides", t.OverrideSent, body, draft=draft))

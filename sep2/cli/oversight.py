@@ -31,7 +31,7 @@ def show_status(
     well = _well(found, probes)
     show(
         found,
-        f"{well}: {waits}, {counted(found.alarms, 'alarm')}{shelved}.{_named(found)}",
+        f"{well}: {waits}, {counted(found.alarms, 'alarm')}{shelved}.{_named(found)}{_workers(found)}",
         columns=("time", "clock", "clients", "devices", "controls"),
         rows=[(shown_time(found.now), found.clock, str(found.clients), str(found.devices), str(found.controls))],
     )
@@ -70,6 +70,15 @@ def _named(found: t.Status) -> str:
         f"{counted(found.uncontrolled, 'load')} told no limit, such as": found.uncontrolled_devices[:5],
     }
     return "".join(f" {what[0].upper()}{what[1:]}: {named(names)}." for what, names in parts.items() if names)
+
+
+def _workers(found: t.Status) -> str:
+    """How many processes serve, where there are several."""
+    if not found.workers:
+        return ""
+    serving = sum(one.state == "serving" for one in found.workers)
+    again = sum(one.starts - 1 for one in found.workers)
+    return f" {counted(serving, 'worker')} of {len(found.workers)} serving, started again {counted(again, 'time')}."
 
 
 @verb(audit, "list")

@@ -65,6 +65,8 @@ class House:
     trusts_clock: Callable[[], bool] = lambda: True
     """Whether nothing speaks against the time that this server tells."""
 
+    holds: bool = False
+    """Whether nothing is told of controls, as a copy of the database was put back."""
     told: dict[int, int] = field(default_factory=dict)
     """The pollRate of its DERProgramList that each EndDevice was told last, since this server started."""
 

@@ -7,7 +7,8 @@ from sqlalchemy import Row
 from sep2 import wire as w
 from sep2.errors import NotFound
 from sep2.functions.request import Made, Request, found
-from sep2.operations.responses import BadResponse, answer
+from sep2.operations.responses import BadResponse, NoEventOfDevice, answer
+from sep2.operations.restored import note_lost
 from sep2.rules.identifiers import derived_mrid
 from sep2.rules.paging import Page
 from sep2.store import access, responses
@@ -55,9 +56,16 @@ async def respond(rq: Request, body: w.DERControlResponse | w.DrResponse | w.Res
     device = await access.manages(rq.db, rq.client, str(body.endDeviceLFDI))
     if device is None:
         raise BadResponse("endDeviceLFDI: is not a device of this client")
-    response_id = await answer(
-        rq.db, device, mrid=str(body.subject), status=body.status, created=body.createdDateTime, now=rq.now
-    )
+    mrid = str(body.subject)
+    try:
+        response_id = await answer(
+            rq.db, device, mrid=mrid, status=body.status, created=body.createdDateTime, now=rq.now
+        )
+    except NoEventOfDevice:
+        # After a copy of the database was put back, that is how its operators learn what devices were told since.
+        if not await note_lost(rq.db, device, mrid, body.status, now=rq.now):
+            raise
+        return Made(rq.href("ResponseList", rsps=THE_SET), new=False, device=device, written=body.createdDateTime)
     return Made(rq.href("Response", edev=device, rsp=response_id), device=device, written=body.createdDateTime)
 
 

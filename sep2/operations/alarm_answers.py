@@ -7,6 +7,7 @@ from sqlalchemy import Row
 from sep2.errors import BadValue, Conflict, Forbidden, NotFound
 from sep2.rules.alarm_kinds import kind_of
 from sep2.rules.alarming import LONGEST_OUT_OF_SERVICE_S, LONGEST_SHELVED_S
+from sep2.rules.told_times import told
 from sep2.store import alarm_states, alarms
 from sep2.store.connection import Connection
 
@@ -66,9 +67,9 @@ async def shelve(db: Connection, number: int, who: Who, until: int, *, reason: s
     if not reason.strip():
         raise BadShelving("reason: say why")
     if not now < until <= now + LONGEST_OUT_OF_SERVICE_S:
-        raise BadShelving(f"until: {until} is not within {LONGEST_OUT_OF_SERVICE_S // 86_400} days from now")
+        raise BadShelving(f"until: {told(until)} is not within {LONGEST_OUT_OF_SERVICE_S // 86_400} days from now")
     if until > now + LONGEST_SHELVED_S and not who.is_engineer:
-        raise ShelvedTooLong(f"until: {until}")
+        raise ShelvedTooLong(f"until: {told(until)}")
     await alarm_states.change(db, number, shelved_until=until, shelved_by=who.name, shelved_because=reason)
     return await find(db, number)
 

@@ -31,6 +31,10 @@ class SamePerson(Forbidden):
     """Who asks for a change can not be the second person who agrees to it."""
 
 
+class SecondPerson(SamePerson):
+    """A market's rules have another person agree to it than who asked for it."""
+
+
 class NewRequest(NamedTuple):
     """A change to keep: what is asked for, of what, by whom, and what it would do; texts are JSON."""
 
@@ -74,7 +78,8 @@ async def open_one(db: Connection, number: int, now: int) -> Row[Any]:
 def refuse_same(row: Row[Any], name: str) -> None:
     """Nothing, unless the person who decides is the one who asked."""
     if is_same(row.asker, name):
-        raise SamePerson(f"{name} asked for it")
+        kind = SecondPerson if "market" in row.verb else SamePerson
+        raise kind(f"{name} asked for it")
 
 
 def is_same(one: str, other: str) -> bool:

@@ -15,7 +15,8 @@ from sep2.operations import overrides, tightening
 from sep2.operations.controls import issue_controls
 from sep2.operations.groups import NewGroup, create_group
 from sep2.operations.issuing import NewControl
-from sep2.operations.overrides import NewOverride, OverrideReachesNobody, Sent, Terms, Told
+from sep2.operations.override_answers import Sent, Told
+from sep2.operations.overrides import NewOverride, OverrideReachesNobody, Terms
 from sep2.operations.places import Place, not_reached, places_of
 from sep2.operations.territory import SYSTEM
 from sep2.operations.tightening import Part

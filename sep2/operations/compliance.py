@@ -13,6 +13,7 @@ from sep2.rules.cursor import BadCursor
 from sep2.rules.days import SLOT_S, LocalTime, from_octets, mask, starts
 from sep2.rules.obedience import Judged, State, Sums
 from sep2.rules.obedience import sums as summed
+from sep2.rules.told_times import told
 from sep2.store import judged, listing_compliance
 from sep2.store.connection import Connection
 from sep2.store.listing_compliance import Whose
@@ -301,7 +302,7 @@ async def exempt(
     """The number of a new exemption of a connection from judging; what is judged already stays as it is."""
     start, end = span
     if not start < end <= now + LONGEST_EXEMPTION_S:
-        raise BadExemption(f"end: {end} is not between {start} and {now + LONGEST_EXEMPTION_S}")
+        raise BadExemption(f"end: {told(end)} is not between {told(start)} and {told(now + LONGEST_EXEMPTION_S)}")
     return await judged.add_exemption(
         db, connection_id=connection_id, start=start, end=end, reason=reason, operator=operator, created=now
     )

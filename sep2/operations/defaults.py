@@ -10,6 +10,7 @@ from sep2.operations import inherited, unlimited
 from sep2.operations.alarms import warn_of_inexpressible
 from sep2.operations.curves import check_links
 from sep2.operations.groups import NoSuchGroup, refuse_net_limits
+from sep2.operations.issuing import limits_of
 from sep2.operations.modes import control_base, enter_service
 from sep2.operations.newcomers import refuse_newcomers
 from sep2.rules.limits import Limits, check
@@ -61,6 +62,13 @@ async def set_default(db: Connection, group_id: int, limits: Limits, *, now: int
     await inherited.follow_members(db, group_id, lambda held: inherited.with_said(held, group_id, said), own_rose=True)
     await unlimited.look_at_group(db, group_id, now)
     return True
+
+
+async def set_defaults(db: Connection, wanted: Mapping[int, Limits], *, now: int) -> int:
+    """Replace the limits in the defaults of several groups, by their ids; how many of them changed."""
+    known = await defaults.of_groups(db, list(wanted)) if wanted else {}
+    differ = [number for number, limits in wanted.items() if number not in known or limits_of(known[number]) != limits]
+    return sum([await set_default(db, number, wanted[number], now=now) for number in differ])
 
 
 def _columns(beside: Beside) -> dict[str, Any]:

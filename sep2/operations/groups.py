@@ -11,6 +11,7 @@ from sep2.operations.resuming import resume_device
 from sep2.rules import texts
 from sep2.rules.authority import COMMANDS, NAMES, ONLY_OVERRIDES, OPERATORS, OWN, PRIMACIES, Primacies, Role
 from sep2.rules.limits import Limits
+from sep2.rules.told_times import told
 from sep2.store import clients, controls, defaults, devices, groups, outbox
 from sep2.store.connection import Connection
 
@@ -298,7 +299,7 @@ async def drop_own_group(db: Connection, device_id: int, now: int) -> None:
         await _leave(db, there, device_id, now)
         await inherited.follow_device(db, before)
     for row in there:
-        name = f"{row.name}, until {now} ({row.id})"
+        name = f"{row.name}, until {told(now)} ({row.id})"
         await groups.update_one(db, row.id, end_device_id=None, name=name, removed=now)
 
 

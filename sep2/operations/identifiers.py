@@ -14,8 +14,13 @@ async def fresh(db: Connection) -> str:
 
 async def several(db: Connection, count: int) -> list[str]:
     """So many new mRIDs."""
-    pen = int(await marks.value(db, _MARK) or DOCUMENTATION_PEN)
+    pen = await pen_of(db)
     return [new_mrid(pen) for _ in range(count)]
+
+
+async def pen_of(db: Connection) -> int:
+    """The PEN in which every mRID ends."""
+    return int(await marks.value(db, _MARK) or DOCUMENTATION_PEN)
 
 
 async def set_pen(db: Connection, pen: int) -> None:

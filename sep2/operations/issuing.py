@@ -10,6 +10,7 @@ from sep2.errors import BadValue, Conflict
 from sep2.operations.modes import control_base
 from sep2.rules import events, texts
 from sep2.rules.limits import MODES, Limits, check
+from sep2.rules.told_times import told
 from sep2.store.controls import Control
 
 LONGEST_S = 2**32 - 1
@@ -145,8 +146,9 @@ def window(row: Mapping[str, Any]) -> events.Window:
 
 def same(control: NewControl, standing: Sequence[Control]) -> Control | None:
     """The standing control that says the same, if none is to take its place."""
-    columns = columns_of(control)
-    for row in standing:
+    alike = [row for row in standing if row.start == control.start and row.duration == control.duration]
+    columns = columns_of(control) if alike else {}
+    for row in alike:
         if row.successor_created is None and all(getattr(row, name) == value for name, value in columns.items()):
             return row
     return None
@@ -156,7 +158,8 @@ def check_new(new: Sequence[NewControl], now: int) -> None:
     """Nothing, if these controls can be issued together."""
     for control in new:
         check(control.limits)
-        control_base(control.modes)
+        if control.modes:
+            control_base(control.modes)
         _within("duration", control.duration, 1, LONGEST_S)
         _within("start", control.start, 0, 2**62)
         _within("randomizeStart", control.randomize_start or 0, -LONGEST_RANDOM_S, LONGEST_RANDOM_S)
@@ -164,7 +167,7 @@ def check_new(new: Sequence[NewControl], now: int) -> None:
         _within("rampTms", control.ramp_tms or 0, 0, 65535)
         _within("responseRequired", control.response_required, 0, 7)
         if control.start + control.duration <= now:
-            raise BadControl(f"interval: ends at {control.start + control.duration}, and it is {now}")
+            raise BadControl(f"interval: ends at {told(control.start + control.duration)}, and it is {told(now)}")
         check_fits("description", control.description, LONGEST_DESCRIPTION)
         if not control.asks:
             raise BadControl("it sets neither a limit nor a mode")
@@ -175,7 +178,8 @@ def _check_apart(ordered: Sequence[NewControl]) -> None:
     """Controls issued together have one creationTime, so none of them could win over another."""
     for one, other in itertools.pairwise(ordered):
         if other.start < one.start + one.duration and one.asks & other.asks:
-            raise BadControl(f"interval: the one from {other.start} begins before the one from {one.start} ends")
+            first, second = told(one.start), told(other.start)
+            raise BadControl(f"interval: the one from {second} begins before the one from {first} ends")
 
 
 def _within(name: str, value: int, least: int, most: int) -> None:

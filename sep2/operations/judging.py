@@ -74,7 +74,7 @@ def policy_of(utility: Utility, poll_rate_s: int) -> Policy:
         adoption_s=poll_rate_s + MARGIN_S,
         tolerance_w=float(compliance.tolerance_w),
         tolerance_share=compliance.tolerance_percent / 100,
-        local=LocalTime(utility.zone, utility.tz_offset_s),
+        local=utility.local,
     )
 
 
@@ -200,9 +200,9 @@ def limits_of(device: Row[Any], known: _Known, window: Window, policy: Policy) -
     default = reach.as_held(device, known.defaults.get(device.id, {}), by_default=True)
     changed = known.changed.get(device.id, NEVER)
     span = window.since - LOOKS_BACK_S, window.until
-    stretches = course(_programs(rows, default, device), *span)
+    stretches = course(programs_held(rows, default, device), *span)
     if changed > span[0]:
-        stretches = _since_changed(stretches, changed)
+        stretches = since_changed(stretches, changed)
     facts = _facts(rows, known, device, policy)
     rated = rating(device).watts
     gradient = default.get("setGradW")
@@ -229,7 +229,7 @@ def _directions(device: Row[Any]) -> tuple[Direction, ...]:
     return tuple(Direction)
 
 
-def _since_changed(stretches: Iterable[Stretch], changed: int) -> list[Stretch]:
+def since_changed(stretches: Iterable[Stretch], changed: int) -> list[Stretch]:
     """The same without defaults before the time when one was changed: what they were is not on record."""
     found = []
     for one in stretches:
@@ -241,7 +241,7 @@ def _since_changed(stretches: Iterable[Stretch], changed: int) -> list[Stretch]:
     return found
 
 
-def _programs(rows: Sequence[Row[Any]], default: Mapping[str, Any], device: Row[Any]) -> list[Program]:
+def programs_held(rows: Sequence[Row[Any]], default: Mapping[str, Any], device: Row[Any]) -> list[Program]:
     """The programs of a device, with what held in them until it was withdrawn, and its default below them all."""
     said: dict[tuple[int, int], list[Said]] = defaultdict(list)
     for row in rows:

@@ -7,6 +7,7 @@ from sqlalchemy import Row
 from sep2.errors import BadValue, Conflict, Forbidden, NotFound
 from sep2.rules.credentials import LEAST_PASSWORD, Token, folded, new_token
 from sep2.rules.roles import ADMIN, ROLES, OperatorRole
+from sep2.rules.told_times import told
 from sep2.store import operators
 from sep2.store.connection import Connection
 
@@ -124,7 +125,7 @@ async def add_token(db: Connection, new: NewToken, now: int) -> Token:
     if role > own:
         raise RoleTooHigh(f"{row.name} is {own.word}, not {role.word}")
     if not now < new.expires <= now + LONGEST_TOKEN_S:
-        raise BadValue(f"expires: {new.expires} is not within a year from now ({now})")
+        raise BadValue(f"expires: {told(new.expires)} is not within a year from now, {told(now)}")
     made = new_token()
     await operators.add_token(
         db,

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Row
 
@@ -12,22 +12,26 @@ from sep2.operations import standing, tightening
 from sep2.operations.alarms import warn_of_inexpressible
 from sep2.operations.controls import issue_controls, withdraw
 from sep2.operations.coverage import Coverage, covered, drawn
-from sep2.operations.issuing import LONGEST_REASON, NewControl, asked_of, check_fits
+from sep2.operations.issuing import LONGEST_REASON, NewControl, check_fits
+from sep2.operations.letting_go import let_go, programs_beside
+from sep2.operations.override_answers import Released, Sent, Told
+from sep2.operations.override_shares import encoded, shared_with
 from sep2.operations.places import Place, not_reached, places_of, programs_at_each, with_curves
 from sep2.operations.plausible import check_size
-from sep2.operations.resuming import Ease, alive
+from sep2.operations.resuming import Ease
 from sep2.operations.standing import NARROW
 from sep2.operations.tightening import Part, There
-from sep2.rules.authority import OVERRIDE, PRIMACIES, REASONS, Primacies, Role
+from sep2.rules.authority import LOOSENING, OVERRIDE, PRIMACIES, REASONS, Primacies, Role
 from sep2.rules.events import Status
 from sep2.rules.limits import Limits
 from sep2.rules.protection import disconnects
+from sep2.rules.told_times import told, told_length
 from sep2.store import connections, controls, overrides
 from sep2.store.connection import Connection
 from sep2.store.controls import Control
 
 SOURCE = "override"
-SCOPES = ("connection", "device", "group", "place", "aggregator", "system")
+SCOPES = ("connection", "device", "group", "place", "aggregator", "system", "aggregation")
 SPREAD_S = 600
 PLACES_AT_ONCE = 200
 """Places of which is looked up together what is there."""
@@ -92,6 +96,10 @@ class NewOverride:
     """of the places of its scope, percent; a drill may take fewer"""
     second: str = ""
     """who agreed to it"""
+    devices: Sequence[int] = ()
+    """the numbers of devices, where these say who is in the scope, and not its subject"""
+    shares: Mapping[str, Limits] = field(default_factory=dict)
+    """limits of each place by its key, where they are not the same; no other place is told then"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,58 +114,15 @@ class Terms:
     response_required: int = 3
 
 
-class Told(NamedTuple):
-    """What one place is sent: controls, what they take the place of, and what holds after them."""
-
-    place: Place
-    created: tuple[int, ...]
-    parts: tuple[Part, ...]
-    replaced: tuple[tuple[str, ...], ...]
-    """the sources that each part takes the place of"""
-    after: str
-    latest_end: int
-    programs: tuple[int, ...]
-    program: int
-    """the one that it is sent in"""
-
-    @property
-    def replaces(self) -> tuple[str, ...]:
-        """The sources that all of it takes the place of."""
-        return tuple(sorted({source for several in self.replaced for source in several}))
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """An override that was sent: what every place was told, and why others were not."""
-
-    id: int
-    told: tuple[Told, ...]
-    untold: tuple[tuple[Row[Any], str], ...] = ()
-    left_out: tuple[Place, ...] = ()
-    """protected places that are not told"""
-    named: tuple[str, ...] = ()
-    """protected connections that are told, because they are named"""
-
-
-@dataclass(frozen=True, slots=True)
-class Released:
-    """An override that was withdrawn; devices have gone over to what holds without it by `until`."""
-
-    id: int
-    cancelled: tuple[int, ...]
-    reissued: tuple[int, ...]
-    until: int
-
-
 async def send(db: Connection, new: NewOverride, now: int, terms: Terms) -> Sent:
     """Send an override: one control for each place, or several where what holds there is tighter for a part of it."""
     await db.in_turn()
     end = checked(new, now, terms)
-    devices = await overrides.devices_in(db, new.scope, new.subject_id)
+    devices = shared_with(await devices_of(db, new), new.shares)
     coverage = coverage_of(await _places(db, new, devices), new)
     places = coverage.told
     role = Role.OVERRIDE if new.scope in NARROW else Role.WIDE_OVERRIDE
-    if not new.anyway:
+    if not new.anyway and not new.shares:
         check_size(new.limits, places)
     override_id = await overrides.add(db, **columns_of(new, now, end))
     told, tightens = [], False
@@ -168,7 +133,7 @@ async def send(db: Connection, new: NewOverride, now: int, terms: Terms) -> Sent
         for place, its_programs, is_there in zip(several, programs, there, strict=True):
             one = _Sending(db, new, place, now, end, terms, role)
             done, does = await one.send(its_programs, is_there)
-            tightens |= does
+            tightens |= does or (done is not None and done.loosens and new.kind == LOOSENING)
             if done is not None:
                 told.append(done)
     await overrides.tie(db, override_id, [number for one in told for number in one.created])
@@ -177,13 +142,20 @@ async def send(db: Connection, new: NewOverride, now: int, terms: Terms) -> Sent
     untold = not_reached(new.limits, asked, [one.place for one in told])
     if not told:
         raise OverrideReachesNobody(_why_nobody(untold, coverage) or new.subject or new.scope)
-    if not tightens and new.kind == OVERRIDE:
+    if not tightens and new.kind in (OVERRIDE, LOOSENING):
         raise OverrideLoosens(_named(new.limits))
     if role is Role.WIDE_OVERRIDE:
         row = await overrides.one(db, override_id)
         for other in await standing.others_beside(db, row, now) if row else ():
             await other.issue(db, now, is_sent=True, most_ahead=terms.most_ahead)
     return Sent(override_id, tuple(told), tuple(untold), coverage.left_out, coverage.named)
+
+
+async def devices_of(db: Connection, new: NewOverride) -> Sequence[Row[Any]]:
+    """The devices of an override's scope."""
+    if new.devices:
+        return await overrides.devices_with(db, new.devices)
+    return await overrides.devices_in(db, new.scope, new.subject_id)
 
 
 def coverage_of(places: Sequence[Place], new: NewOverride) -> Coverage:
@@ -235,7 +207,7 @@ class _Sending:
         programs: those of the place. there: what is there; it was looked up for many places, since when nothing has
         changed but for controls of groups that were cut and say the same in parts.
         """
-        limits = self.place.fits(self.new.limits)
+        limits = self.place.fits(self.new.shares.get(self.place.key, self.new.limits))
         if not limits.modes() and not self.new.modes:
             return None, False
         group = programs[self.role]
@@ -243,16 +215,22 @@ class _Sending:
         span = asked.earliest_start, self.end
         view = await tightening.look(self.db, self.place, group.primacy, now=self.now, span=span, there=there)
         parts, tightens = view.tightened(asked)
+        if self.new.kind == LOOSENING:
+            # Only other overrides bound it: the tightest of those wins all the same.
+            beside = await tightening.look(
+                self.db, self.place, group.primacy, now=self.now, span=span, only=standing.ROLES, there=there
+            )
+            parts = beside.tightened(asked)[0]
         last = view.after(asked, parts[-1].limits)
         new = [self._control(asked, part) for part in parts]
         if last.loosens and self.role is Role.WIDE_OVERRIDE and self.terms.spread_s and not last.by_control:
             new[-1] = replace(new[-1], randomize_duration=self.terms.spread_s)
         ease = Ease(self.end, self.terms.spread_s * 100) if last.loosens and last.by_control and self._is_wide else None
         done = await self._issue(group.id, new, ease)
-        told = Told(
-            self.place, done, parts, tuple(view.replaced(asked, part) for part in parts), last.said, new[-1].latest_end,
-            tuple(row.id for row in programs.values()), group.id,
-        )  # fmt: skip
+        loosens = any(view.loosens(replace(asked, limits=part.limits)) for part in parts)
+        replaced = tuple(view.replaced(asked, part) for part in parts)
+        every, until = tuple(row.id for row in programs.values()), new[-1].latest_end
+        told = Told(self.place, done, parts, replaced, last.said, until, every, group.id, loosens, view.held)
         return told, tightens
 
     @property
@@ -322,34 +300,12 @@ async def release(
         cancelled += done.cancelled
         again += done.reissued
         renewed |= set(done.programs)
-        if wide_s and not renewed.intersection(await _programs_beside(db, group_id)):
-            again += await _let_go(db, override_id, several, now, spread_s=wide_s)
+        if wide_s and not renewed.intersection(await programs_beside(db, group_id)):
+            again += await let_go(db, override_id, several, now, spread_s=wide_s)
     for other in others:
         again += await other.issue(db, now, is_sent=False, most_ahead=most_ahead, ramp_tms=wide_s * 100)
     await overrides.released(db, override_id, now)
     return Released(override_id, tuple(cancelled), tuple(again), now + wide_s)
-
-
-async def _programs_beside(db: Connection, group_id: int) -> set[int]:
-    """The programs of a group's devices."""
-    return {row.device_group_id for row in await controls.programs_around(db, group_id)}
-
-
-async def _let_go(
-    db: Connection, override_id: int, several: Sequence[Control], now: int, *, spread_s: int
-) -> tuple[int, ...]:
-    """Where nothing else holds than a default: the limit once more, with an end that devices spread in time."""
-    running = next((part for part in several if part.earliest_start <= now and alive(part, now)), None)
-    if running is None:
-        return ()
-    last = replace(
-        asked_of(running), start=now, duration=1, randomize_start=None, randomize_duration=spread_s, ramp_tms=None
-    )
-    done = await issue_controls(
-        db, running.device_group_id, [last], now, source=SOURCE, reason=running.reason, most_ahead=None
-    )
-    await overrides.tie(db, override_id, done.created)
-    return done.created
 
 
 def checked(new: NewOverride, now: int, terms: Terms) -> int:
@@ -357,9 +313,10 @@ def checked(new: NewOverride, now: int, terms: Terms) -> int:
     if new.end is None:
         raise OverrideWithoutEnd
     if new.end <= max(now, new.start):
-        raise BadOverride(f"end: {new.end} is not after {max(now, new.start)}")
+        raise BadOverride(f"end: {told(new.end)} is not after {told(max(now, new.start))}")
     if new.end - max(now, new.start) > terms.longest_s:
-        raise OverrideTooLong(f"duration: {new.end - max(now, new.start)} s, and {terms.longest_s} s at most")
+        length, longest = told_length(new.end - max(now, new.start)), told_length(terms.longest_s)
+        raise OverrideTooLong(f"duration: {length}, and {longest} at most")
     if new.reason not in REASONS:
         raise OverrideWithoutReason(f"reason: {new.reason[:40]!r} is none of {', '.join(REASONS)}")
     if new.reason == "other" and not new.note.strip():
@@ -379,6 +336,7 @@ def columns_of(new: NewOverride, now: int, end: int) -> dict[str, Any]:
         "scope": new.scope,
         "subject": new.subject,
         "modes": json.dumps(dict(new.modes), sort_keys=True),
+        "shares": encoded(new.shares),
         "start": new.start,
         "end": end,
         "reason": new.reason,

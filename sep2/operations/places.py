@@ -38,6 +38,11 @@ class Place:
     """as what the connection is marked, where no device is there"""
 
     @property
+    def key(self) -> str:
+        """What it is known by, whatever it is called."""
+        return f"device {self.device_id}" if self.connection_id is None else f"connection {self.connection_id}"
+
+    @property
     def least_load_w(self) -> int:
         """What rules guarantee to controllable loads there: those of the device, or all those of the connection."""
         column = "least_load_w" if self.connection_id is None else "site_least_w"
@@ -60,6 +65,10 @@ class Place:
         known = [device.set_max_w or device.nameplate_w or 0 for device in self.devices]
         firm = [watts for device in self.devices for watts in (device.firm_export_w, device.firm_import_w) if watts]
         return sum(known) or max(firm, default=0)
+
+    def is_reached(self, limits: Limits) -> bool:
+        """Whether any device there is told these limits; where there is none, whoever comes will be."""
+        return not self.devices or any(is_told(device, limits) for device in self.devices)
 
     def fits(self, limits: Limits) -> Limits:
         """Those of the limits that can be kept there: a device beside the holder does not see import and export.
@@ -136,6 +145,12 @@ async def with_curves(db: Connection, group_id: int, modes: Mapping[str, Any], n
 def _same_place(one: Row[Any], other: Row[Any]) -> bool:
     places = [(row.connection_id, row.end_device_id) for row in (one, other)]
     return places[0] == places[1] and places[0] != (None, None)
+
+
+def is_told(device: Row[Any], limits: Limits) -> bool:
+    """Whether a device may speak to the server, and its profile carries at least one of some limits."""
+    said = [name for name, watts in zip(Limits._fields, limits, strict=True) if watts is not None]
+    return bool(device.enabled and device.client_enabled) and len(not_carried(device, limits)) < max(1, len(said))
 
 
 def not_reached(limits: Limits, devices: Sequence[Row[Any]], told: Sequence[Place]) -> list[tuple[Row[Any], str]]:

@@ -1,11 +1,11 @@
 """How far ahead limits are planned: noted by who plans, and looked at by those who ask whether all is well."""
 
 import json
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from sep2.operations.alarms import PLAN_ENDING, ROUND_LATE, clear_alarm, raise_alarm
 from sep2.rules.alarm_kinds import ACT_NOW, ACT_SOON
+from sep2.rules.told_times import told
 from sep2.store import marks
 from sep2.store.connection import Connection
 
@@ -67,7 +67,7 @@ async def _tell_end(db: Connection, feeder: str, span: tuple[int, int], now: int
     if left > min(SOON_S, SOON * length):
         await clear_alarm(db, PLAN_ENDING, feeder, now)
         return
-    detail = f"the plan ends at {datetime.fromtimestamp(ends, UTC):%Y-%m-%d %H:%MZ}; defaults hold from then on"
+    detail = f"the plan ends at {told(ends)}; defaults hold from then on"
     priority = ACT_NOW if left <= min(NOW_S, NOW * length) else ACT_SOON
     await raise_alarm(db, PLAN_ENDING, feeder, detail, now=now, priority=priority)
 
@@ -112,6 +112,11 @@ async def note_round(db: Connection, feeder: str, made: Round) -> None:
 async def rounds(db: Connection) -> dict[str, Round]:
     """The latest round over each feeder."""
     return {feeder: _round(json.loads(said)) for feeder, said in (await marks.starting_with(db, _ROUND)).items()}
+
+
+def round_name(feeder: str) -> str:
+    """The name by which `rounds` gives a feeder: of a long path, its end."""
+    return _mark(_ROUND, feeder).removeprefix(_ROUND)
 
 
 async def latest_round(db: Connection, feeder: str) -> Round | None:

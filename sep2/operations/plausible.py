@@ -6,6 +6,7 @@ from sep2.errors import Conflict
 from sep2.operations.issuing import NewControl
 from sep2.operations.places import Place
 from sep2.rules.limits import Limits
+from sep2.rules.told_times import told, told_length
 
 TIMES_RATING = 3
 UNKNOWN_RATING_MOST_W = 1_000_000
@@ -53,6 +54,6 @@ def check_span(new: Sequence[NewControl], now: int) -> None:
     """Nothing, unless a control is to last for months, or begins in more than a year."""
     for one in new:
         if one.duration > LONGEST_CONTROL_S:
-            raise ControlTooLong(f"duration: {one.duration} s, and {LONGEST_CONTROL_S} s are 31 days")
+            raise ControlTooLong(f"duration: {told_length(one.duration)}, and {told_length(LONGEST_CONTROL_S)} at most")
         if one.start - now > FARTHEST_AHEAD_S:
-            raise ControlTooLong(f"start: {one.start} is more than a year ahead")
+            raise ControlTooLong(f"start: {told(one.start)} is more than a year ahead")

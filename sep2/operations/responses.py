@@ -19,6 +19,10 @@ class BadResponse(BadValue):
     """The response can not be taken."""
 
 
+class NoEventOfDevice(BadResponse):
+    """The response is to what this device was not told."""
+
+
 async def answer(
     db: Connection, device_id: int, *, mrid: str, status: int | None, created: int | None, now: int
 ) -> int:
@@ -29,7 +33,7 @@ async def answer(
     if control_id is None:
         control_id, subject = await _as_load_control(db, mrid, device_id), mrid
     if control_id is None:
-        raise BadResponse(f"subject: {mrid} is not an event of this device")
+        raise NoEventOfDevice(f"subject: {mrid} is not an event of this device")
     if status in REJECTED:
         await _warn(db, control_id, device_id, now)
     return await responses.add(

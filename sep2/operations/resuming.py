@@ -1,8 +1,9 @@
 """What of other controls is issued anew when some are issued or withdrawn, so that all clients hold what is to hold."""
 
+import itertools
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -51,14 +52,40 @@ class Ease(NamedTuple):
 class Around:
     """What stands in all programs of the devices of one group."""
 
-    group_id: int
-    primacy: int
+    group: Any
+    """its row"""
     until: int
     devices: dict[int, frozenset[int]]
     """the programs of each device"""
     primacies: dict[int, int]
     standing: dict[int, list[Control]]
     """by program; of the group's own, everything that is not over or cancelled"""
+    _seen: dict[int, list[Row]] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def group_id(self) -> int:
+        """The group's id."""
+        return int(self.group.id)
+
+    @property
+    def primacy(self) -> int:
+        """The group's primacy."""
+        return int(self.group.primacy)
+
+    @property
+    def own(self) -> list[Control]:
+        """What is not over or cancelled of the group itself."""
+        return self.standing[self.group_id]
+
+    @property
+    def programs(self) -> frozenset[int]:
+        """All programs of the group's devices."""
+        return frozenset[int]().union(*self.devices.values())
+
+    @cached_property
+    def has_stronger(self) -> bool:
+        """Whether anything stands in a more important program."""
+        return any(rows and self.primacies[program] < self.primacy for program, rows in self.standing.items())
 
     def cuts(self, asked: NewControl) -> list[int]:
         """Where a new control of the group is cut: where what is stronger than it ends for any device, or later."""
@@ -66,11 +93,15 @@ class Around:
 
     def late_s(self, asked: NewControl) -> int:
         """How long after something stronger ends the next part of a new control may begin, at the most."""
+        if not self.has_stronger:
+            return 0
         edges = [*self.cuts(asked), asked.latest_end]
         return max((min(edge for edge in edges if edge >= end) - end for end in self._ends(asked)), default=0)
 
     def _ends(self, asked: NewControl) -> set[int]:
         found: set[int] = set()
+        if not self.has_stronger:
+            return found
         for programs in set(self.devices.values()):
             stronger = self._stronger(programs)
             found |= set(cuts_of(asked.earliest_start, asked.latest_end, asked.asks, stronger))
@@ -78,36 +109,60 @@ class Around:
 
     def views(self, group_rows: Sequence[Control] | None = None) -> list[list[Row]]:
         """The controls of each device; `group_rows`: those of the group, if they are other ones by now."""
-        rows = dict(self._rows)
-        if group_rows is not None:
-            rows[self.group_id] = [row_of(one, self.primacy) for one in group_rows]
+        own = None if group_rows is None else [row_of(one, self.primacy) for one in group_rows]
         several = {programs | {self.group_id} for programs in self.devices.values()} or {frozenset({self.group_id})}
-        return [[row for program in sorted(programs) for row in rows.get(program, ())] for programs in several]
+        return [[row for program in sorted(programs) for row in self._rows(program, own)] for programs in several]
 
     def _stronger(self, programs: Iterable[int]) -> list[Row]:
         better = (program for program in programs if self.primacies[program] < self.primacy)
-        return [row for program in better for row in self._rows.get(program, ())]
+        return [row for program in better for row in self._rows(program)]
 
-    @cached_property
-    def _rows(self) -> dict[int, list[Row]]:
-        several = self.standing.items()
-        return {program: [row_of(one, self.primacies[program]) for one in rows] for program, rows in several}
+    def _rows(self, program: int, own: Sequence[Row] | None = None) -> Sequence[Row]:
+        if own is not None and program == self.group_id:
+            return own
+        if program not in self._seen:
+            primacy = self.primacies[program]
+            self._seen[program] = [row_of(one, primacy) for one in self.standing.get(program, ())]
+        return self._seen[program]
 
 
 async def around(db: Connection, group: Any, now: int, until: int) -> Around:
     """What stands around a group; `until`: the end of the time that is looked at."""
-    devices: dict[int, set[int]] = defaultdict(set)
-    primacies = {group.id: group.primacy}
-    for row in await controls.programs_around(db, group.id):
-        devices[row.end_device_id].add(row.device_group_id)
+    return (await around_each(db, [group], now, until))[group.id]
+
+
+async def around_each(db: Connection, several: Sequence[Any], now: int, until: int) -> dict[int, Around]:
+    """What stands around each of several groups, by their ids; all small ones are looked at in two statements."""
+    devices: dict[int, dict[int, set[int]]] = defaultdict(lambda: defaultdict(set))
+    primacies = {group.id: group.primacy for group in several}
+    for row in await controls.programs_around(db, [group.id for group in several]):
+        devices[row.around][row.end_device_id].add(row.device_group_id)
         primacies[row.device_group_id] = row.primacy
-    last = FOR_EVER if len(devices) <= LOOKED_AT_WHOLE else until
-    standing: dict[int, list[Control]] = defaultdict(list)
-    for one in await controls.standing_around(db, group.id, now, last):
-        standing[one.device_group_id].append(one)
-    standing[group.id] = await controls.not_over(db, group.id, now)
-    several = {device: frozenset(programs) for device, programs in devices.items()}
-    return Around(group.id, group.primacy, last, several, primacies, standing)
+    small = [group.id for group in several if len(devices[group.id]) <= LOOKED_AT_WHOLE]
+    programs = {program for number in small for held in devices[number].values() for program in held}
+    left = await controls.not_over_each(db, {*programs, *small}, now)
+    standing = {program: [one for one in rows if _goes_on(one, now)] for program, rows in left.items()}
+    found = {}
+    for group in several:
+        held = {device: frozenset(ids) for device, ids in devices[group.id].items()}
+        last, rows = FOR_EVER, standing
+        if group.id in small:
+            own = left.get(group.id, [])
+        else:
+            last, own = until, await controls.not_over(db, group.id, now)
+            rows = _by_program(await controls.standing_around(db, group.id, now, until))
+        there = frozenset[int]().union(*held.values())
+        near = {program: rows[program] for program in there if program in rows} | {group.id: own}
+        its = {program: primacies[program] for program in (*there, group.id)}
+        found[group.id] = Around(group, last, held, its, near)
+    return found
+
+
+def _by_program(rows: Iterable[Control]) -> dict[int, list[Control]]:
+    found: dict[int, list[Control]] = defaultdict(list)
+    for one in rows:
+        found[one.device_group_id].append(one)
+    return found
 
 
 def row_of(one: Control, primacy: int) -> Row:
@@ -226,45 +281,75 @@ def _writing(piece: Piece, stored: Control, ease: Ease | None) -> Writing:
     return Writing(asked, stored.source, stored.reason, stored.continues or stored.id)
 
 
-async def write(
-    db: Connection,
-    group_id: int,
-    several: Sequence[Writing],
-    now: int,
-    *,
-    after: int = 0,
-    older: Sequence[Control] | None = None,
-) -> Written:
+class Plan(NamedTuple):
+    """Controls of one group that are to be written down, and what is there already that is not over or cancelled."""
+
+    group_id: int
+    several: Sequence[Writing]
+    older: Sequence[Control]
+    after: int = 0
+    """A creationTime, epoch seconds, that theirs has to be later than."""
+
+
+async def write(db: Connection, group_id: int, several: Sequence[Writing], now: int, *, after: int = 0) -> Written:
     """Write controls of one group down, later than all that stands there; what they supersede is marked so.
 
-    after: a creationTime, epoch seconds, that theirs has to be later than. older: what is there, where it is known.
+    after: a creationTime, epoch seconds, that theirs has to be later than.
     """
-    if older is None:
-        older = await controls.not_over(db, group_id, now)
-    latest = await controls.latest_created(db, group_id, now)
-    created = max(await creation.time_for(db, now), (latest or 0) + 1, after + 1)
-    columns: list[dict[str, Any]] = [
-        {**columns_of(one.asked), "created": created, "source": one.source, "reason": one.reason}
-        | {"device_group_id": group_id, "mrid": mrid, "continues": one.continues}
-        for one, mrid in zip(several, await identifiers.several(db, len(several)), strict=True)
+    older = await controls.not_over(db, group_id, now)
+    return (await write_each(db, [Plan(group_id, several, older, after)], now))[0]
+
+
+async def write_each(db: Connection, plans: Sequence[Plan], now: int) -> list[Written]:
+    """The same for several groups, each of which is named once, in a number of statements that does not grow."""
+    tables = await _tables(db, plans, now)
+    ids = iter(await controls.add(db, [row for table in tables for row in table]))
+    done, superseded, overlapped = list[Written](), list[controls.Successor](), list[int]()
+    said = list[dict[str, int | list[int]]]()
+    for plan, table in zip(plans, tables, strict=True):
+        numbers = list(itertools.islice(ids, len(table)))
+        over, beside = _replaced([one for one in plan.older if _goes_on(one, now)], table, now)
+        gone = [one.control_id for one in over]
+        superseded += over
+        overlapped += beside
+        # Subscribers to a single control hear of that one only.
+        said.append({"derp": plan.group_id, "derc": [*numbers, *gone, *beside]})
+        rows = tuple(Control(**{**_BLANK, **one, "id": number}) for one, number in zip(table, numbers, strict=True))
+        done.append(Written(tuple(numbers), rows, tuple(gone)))
+    await controls.supersede(db, superseded)
+    if overlapped:
+        await controls.update_many(db, overlapped, overlapped_since=now)
+    await outbox.changed_each(db, "DERControlList", said)
+    return done
+
+
+_BLANK: dict[str, Any] = dict.fromkeys(Control._fields)
+
+
+async def _tables(db: Connection, plans: Sequence[Plan], now: int) -> list[list[dict[str, Any]]]:
+    """The rows of each plan."""
+    latest = await controls.latest_created_each(db, [plan.group_id for plan in plans], now)
+    least = await creation.time_for(db, now)
+    mrids = iter(await identifiers.several(db, sum(len(plan.several) for plan in plans)))
+    return [
+        [
+            {**columns_of(one.asked), "created": max(least, latest.get(plan.group_id, 0) + 1, plan.after + 1)}
+            | {"source": one.source, "reason": one.reason, "continues": one.continues}
+            | {"device_group_id": plan.group_id, "mrid": next(mrids)}
+            for one in plan.several
+        ]
+        for plan in plans
     ]
-    ids = await controls.add(db, columns)
-    superseded, overlapped = await _replace(db, [one for one in older if _goes_on(one, now)], columns, now)
-    # Subscribers to a single control hear of that one only.
-    await outbox.changed(db, "DERControlList", derp=group_id, derc=[*ids, *superseded, *overlapped])
-    blank = dict.fromkeys(Control._fields)
-    rows = tuple(Control(**{**blank, **one, "id": number}) for one, number in zip(columns, ids, strict=True))
-    return Written(tuple(ids), rows, tuple(superseded))
 
 
 def _goes_on(one: Control, now: int) -> bool:
     return one.successor_start is None or one.successor_start > now
 
 
-async def _replace(
-    db: Connection, standing: Sequence[Control], rows: Sequence[dict[str, Any]], now: int
-) -> tuple[list[int], list[int]]:
-    """Note on each older control by what, and from when, it is superseded, or that it may be; the ids of both kinds."""
+def _replaced(
+    standing: Sequence[Control], rows: Sequence[dict[str, Any]], now: int
+) -> tuple[list[controls.Successor], list[int]]:
+    """By what, and from when, older controls are superseded, and the ids of those of which that may be."""
     superseded: list[controls.Successor] = []
     overlapped: list[int] = []
     new = [window(row) for row in rows]
@@ -276,7 +361,4 @@ async def _replace(
             superseded.append(controls.Successor(old.id, old.successor_created or now, first))
         elif old.overlapped_since is None and any(events.may_supersede(one, said) for one in new):
             overlapped.append(old.id)
-    await controls.supersede(db, superseded)
-    if overlapped:
-        await controls.update_many(db, overlapped, overlapped_since=now)
-    return [one.control_id for one in superseded], overlapped
+    return superseded, overlapped

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sep2.operations.issuing import NewControl, limits_of
-from sep2.operations.resuming import Writing, alive, around, write
+from sep2.operations.resuming import Around, Writing, alive, around, write
 from sep2.rules import events
 from sep2.rules.authority import OWN
 from sep2.rules.limits import Limits
@@ -32,23 +32,22 @@ async def make(db: Connection, group_id: int, now: int, most: int) -> None:
                     await _coarsen(db, row, now, count - most)
 
 
-async def left(db: Connection, group_id: int, wanted: Sequence[Interval], now: int, *, most: int) -> int:
+def left(near: Around, wanted: Sequence[Interval], *, most: int) -> int:
     """How many controls an envelope may have ahead in a group, of so many that each of its devices may hold in all.
 
     Two are left to operators, besides what they have sent; and a cut is made where something stronger ends.
     """
-    group = await groups.one(db, group_id)
-    if group is None or not wanted:
+    if not wanted:
         return max(1, most - LEFT_TO_OPERATORS)
-    near = await around(db, group, now, max(one.end for one in wanted))
     ahead = {
         program: sum(row.successor_created is None for row in rows)
         for program, rows in near.standing.items()
-        if program != group_id
+        if program != near.group_id
     }
-    ahead[group_id] = sum(row.successor_created is None and row.source in BY_PEOPLE for row in near.standing[group_id])
+    ahead[near.group_id] = sum(row.source in BY_PEOPLE and row.successor_created is None for row in near.own)
     others = [sum(ahead.get(program, 0) for program in programs) for programs in near.devices.values()]
-    return max(1, most - LEFT_TO_OPERATORS - max(others, default=0) - len(near.cuts(_over(wanted))))
+    cuts = near.cuts(_over(wanted)) if near.has_stronger else ()
+    return max(1, most - LEFT_TO_OPERATORS - max(others, default=0) - len(cuts))
 
 
 async def _coarsen(db: Connection, group: Any, now: int, fewer: int) -> None:

@@ -14,9 +14,10 @@ from sqlalchemy import Row
 
 from sep2.operations import tightening
 from sep2.operations.controls import issue_controls
-from sep2.operations.issuing import NewControl, limits_of
+from sep2.operations.issuing import NewControl
+from sep2.operations.override_shares import limits_at
 from sep2.operations.places import Place, places_of, with_curves
-from sep2.rules.authority import Role
+from sep2.rules.authority import LOOSENING, Role
 from sep2.rules.timeline import Interval
 from sep2.store import controls, groups, overrides
 from sep2.store.connection import Connection
@@ -66,8 +67,9 @@ class AtPlace:
             return []
         program = self.programs[role_of(one)]
         asked = await self._asked(db, one, now, program.id)
+        only = () if one.kind == LOOSENING else None
         view = await tightening.look(
-            db, self.place, program.primacy, now=now, span=(asked.start, one.end), without=ROLES
+            db, self.place, program.primacy, now=now, span=(asked.start, one.end), without=ROLES, only=only
         )
         beside = [self._span(other) for other in self.overrides if _bounds(other, one)]
         more = [*beside, self._span(self.changed)] if _bounds(self.changed, one) else beside
@@ -85,7 +87,7 @@ class AtPlace:
         return NewControl(
             start=start,
             duration=one.end - start,
-            limits=self.place.fits(limits_of(one)),
+            limits=self.place.fits(limits_at(one, self.place)),
             modes=await with_curves(db, program_id, json.loads(one.modes), now),
             ramp_tms=first.ramp_tms if one.start > now else None,
             response_required=first.response_required,
@@ -108,7 +110,7 @@ class AtPlace:
         return done.created
 
     def _span(self, one: Row[Any]) -> Interval:
-        return Interval(one.start, one.end, self.place.fits(limits_of(one)))
+        return Interval(one.start, one.end, self.place.fits(limits_at(one, self.place)))
 
 
 def _bounds(other: Row[Any], one: Row[Any]) -> bool:

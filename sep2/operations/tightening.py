@@ -43,6 +43,11 @@ class Below:
     writers: Mapping[int, str]
     """the source of each control by its mRID"""
 
+    @property
+    def held(self) -> tuple[Part, ...]:
+        """The limits that would hold, each for its time."""
+        return tuple(merged([Interval(one.start, one.end, limits_in(one.modes)) for one in self.stretches]))
+
     def tightened(self, asked: NewControl, beside: Sequence[Interval] = ()) -> tuple[tuple[Part, ...], bool]:
         """An override in parts of which none is looser than what would hold; and whether any of them is tighter.
 
@@ -54,6 +59,10 @@ class Below:
             tightens |= _is_tighter(asked.limits, one.limits)
         joined = merged(parts)
         return tuple(coarsened(joined, max(0, len(joined) - MOST_PARTS), -1)), tightens
+
+    def loosens(self, asked: NewControl) -> bool:
+        """Whether what is asked for is at any moment more than what would hold."""
+        return any(_is_looser(asked.limits, limits_in(stretch.modes)) for stretch in self.stretches)
 
     def _bounds(self, beside: Sequence[Interval]) -> Iterator[Interval]:
         """What would hold, and the tightest of what is beside it."""
@@ -121,17 +130,20 @@ async def look(
     now: int,
     span: tuple[int, int],
     without: Collection[Role] = (),
+    only: Collection[Role] | None = None,
     there: There | None = None,
 ) -> Below:
     """What holds at a place over a time by what is there already, and not more important.
 
-    without: roles of programs that are left out. there: what is there, where it was looked up for many places.
+    without: roles of programs that are left out. only: the roles of the programs that count, where not all do, nor
+    what the utility has as default. there: what is there, where it was looked up for many places.
     """
     seen = Seen(now)
     rows, standing = there or (await there_at(db, [place], now))[0]
     weaker = [row for row in rows if row.primacy >= primacy and row.role not in without]
+    weaker = [row for row in weaker if only is None or row.role in only]
     programs = programs_from(weaker, standing, seen)
-    if place.devices:
+    if place.devices and only is None:
         programs.append(await floor_over(db, rows))
     names = {int(row.program_mrid, 16): row for row in weaker}
     return Below(programs, names, span, course(programs, max(now, span[0]), span[1]), writers(standing))
@@ -141,6 +153,11 @@ def _within(asked: Limits, below: Limits) -> Limits:
     """Of each limit that is asked for the tighter one."""
     least = tighter(asked, below)
     return Limits(*(None if watts is None else bound for watts, bound in zip(asked, least, strict=True)))
+
+
+def _is_looser(asked: Limits, below: Limits) -> bool:
+    sides = zip(asked, below, strict=True)
+    return any(watts is not None and bound is not None and watts > bound for watts, bound in sides)
 
 
 def _is_tighter(asked: Limits, below: Limits) -> bool:

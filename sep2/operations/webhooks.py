@@ -11,7 +11,7 @@ from sep2.rules import receivers as rules
 from sep2.rules.alarm_kinds import KINDS
 from sep2.rules.credentials import folded
 from sep2.rules.mail import addresses, is_mail
-from sep2.rules.webhooks import Topic, Wish, are_hours, new_secret
+from sep2.rules.webhooks import OF_A_PARTY, Topic, Wish, are_hours, new_secret
 from sep2.store import webhooks
 from sep2.store.connection import Connection
 
@@ -30,6 +30,10 @@ class BadReceiver(BadValue):
 
 class NoMailServer(Conflict):
     """No mail can be sent: `mail.host` is not set in sep2.toml."""
+
+
+class PartysReceiver(Conflict):
+    """A party of the market has named this receiver: it is told what the party is told, and of no topic."""
 
 
 class NewReceiver(NamedTuple):
@@ -80,6 +84,8 @@ async def set_receiver(
     db: Connection, row: Row[Any], ways: Ways, *, topics: Sequence[Topic] | None = None, **said: Any
 ) -> None:
     """Change what is given: url, topics, enabled, secret, and what a Wish says."""
+    if row.topics == OF_A_PARTY and topics is not None:
+        raise PartysReceiver(row.name)
     url, told = said.get("url", row.url), topics if topics is not None else json.loads(row.topics)
     if "url" in said or topics is not None:
         _check(url, told, ways)

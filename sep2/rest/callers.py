@@ -38,6 +38,8 @@ class Caller:
     """Whether it is a session of somebody who signs in with one-time codes."""
     csrf: str = ""
     """What a browser's changes carry in a header."""
+    sees: str = ""
+    """Whose facts alone it sees; callers who see the same may share an answer."""
 
     def require(self, role: OperatorRole, *, change: bool) -> None:
         """Refuse a route that is for a higher role, and changes with a token that only reads."""

@@ -23,6 +23,7 @@ from sep2.rest.refusals import OUTAGES, Answer, as_json, errors_as_json
 from sep2.rest.route import LARGEST_BODY, Request, Route
 from sep2.rest.tables import CSV, DECLARATION, NEXT, XML, as_csv, wants_csv
 from sep2.rest.types import Nothing, SecondedQuery, Waiting
+from sep2.rules.told_times import tell_in
 from sep2.server.app import State
 from sep2.store import audits
 from sep2.store.connection import Clash, Connection
@@ -77,22 +78,28 @@ class _Done(NamedTuple):
     status: int = 200
 
 
-def application(state: State, table: Sequence[Route], *middlewares: Middleware) -> web.Application:
-    """An application that answers the routes of a table; the middlewares say who asks (see `callers`)."""
+def application(
+    state: State, table: Sequence[Route], *middlewares: Middleware, pace: OperatorPace | None = None
+) -> web.Application:
+    """An application that answers the routes of a table; the middlewares say who asks (see `callers`).
+
+    pace: how often one caller may ask; None: as operators may.
+    """
     app = web.Application(middlewares=[_measured(state), errors_as_json, *middlewares], client_max_size=LARGEST_BODY)
     app[OUTAGES] = state.front.outages
     polls, operator = Polls(), state.settings.operator
-    pace = OperatorPace(operator.reads_per_second, operator.changes_per_second)
+    pace = pace or OperatorPace(operator.reads_per_second, operator.changes_per_second)
     for route in table:
         app.router.add_route(route.method, route.path, _answering(state, route, polls, pace))
     return app
 
 
 def _measured(state: State) -> Middleware:
-    """A middleware that counts answers and times them, by the path in the table."""
+    """A middleware that counts answers and times them by their path in the table, and has times be told as local."""
 
     @web.middleware
     async def measure(request: web.Request, handler: Handler) -> web.StreamResponse:
+        tell_in(state.settings.utility.local)
         began = time.perf_counter()
         answer = await handler(request)
         resource = request.match_info.route.resource
@@ -135,7 +142,7 @@ def _look_up(state: State, route: Route, polls: Polls) -> Answer:
         if known == _tag(body) and patience_s > 0:
             # A long poll is the GET again, until its answer is another one than the caller has.
             poll = Poll(
-                f"{caller.role} {http.path}?{http.query_string}",
+                f"{caller.sees} {caller.role} {http.path}?{http.query_string}",
                 look=lambda: _seen(state, route, http, asked),
                 is_news=lambda found: known != _tag(found),
                 is_gone=lambda: http.transport is None or http.transport.is_closing(),
@@ -176,7 +183,8 @@ def _change(state: State, route: Route) -> Answer:
             return as_json(hidden(tried.answer) if route.secret else tried.answer)
         except SepError as refusal:
             if not how.dry_run:
-                await auditing.note_refusal(state, http, refusal, caller=caller, verb=route.verb, asked=asked)
+                kept = _without(asked, route.kept_apart)
+                await auditing.note_refusal(state, http, refusal, caller=caller, verb=route.verb, asked=kept)
             raise
         for step in done.after:
             await step()
@@ -247,7 +255,8 @@ async def _made(state: State, change: _Change) -> _Done:
     async with state.db.write() as db:
         rq = Request(state, db, state.clock.now(), decoding.ids(http), caller, only_trying=how.dry_run)
         if once is not None and (kept := await once.answered(db, rq.now)) is not None:
-            return _Done(kept, again=True, status=202 if route.seconded and _is_waiting(kept) else 200)
+            waits = route.seconded and _is_waiting(kept)
+            return _Done(kept, again=True, status=202 if waits else route.status_of(kept))
         before = await _before(route, rq)
         _check_match(http, before)
         done = await route.handler(rq, asked)
@@ -260,7 +269,7 @@ async def _made(state: State, change: _Change) -> _Done:
             await once.keep(db, rq.now, b"" if route.secret else answer)
         await _note(db, change, rq.now, before=before, answered=done)
     log.info("%s by %s: %s", route.verb, caller.name, http.path)
-    return _Done(answer, rq.after)
+    return _Done(answer, rq.after, status=route.status_of(answer))
 
 
 async def _before(route: Route, rq: Request) -> Any:
@@ -296,9 +305,18 @@ def _check_match(http: web.Request, before: Any) -> None:
 async def _note(
     db: Connection, change: _Change, now: int, *, before: Any, answered: Any, outcome: str = "done"
 ) -> None:
-    detail = {"asked": change.asked, "answered": answered} | ({} if before is None else {"before": before})
+    detail = {"asked": _without(change.asked, change.route.kept_apart), "answered": answered} | (
+        {} if before is None else {"before": before}
+    )
     said = auditing.entry(change.http, change.caller, now, verb=change.route.verb, detail=detail, outcome=outcome)
     await audits.add(db, said)
+
+
+def _without(asked: Any, names: Sequence[str]) -> Any:
+    """What was asked, without fields that are kept elsewhere."""
+    if not names:
+        return asked
+    return {name: value for name, value in msgspec.to_builtins(asked).items() if name not in names}
 
 
 def _patience(http: web.Request) -> float:

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar, get_origin, get_type_hints
 
+import msgspec
+from msgspec import Struct
+
 from sep2.rest.callers import Caller
 from sep2.rest.types import Document, Listed, Span
 from sep2.rules.cursor import Keyset, decode
@@ -53,6 +56,10 @@ def listed(found: Following, items: list[T]) -> Listed[T]:
     return Listed(total=found.total, items=items, capped=found.capped, next=found.next)
 
 
+class _New(Struct):
+    created: bool = False
+
+
 Handler = Callable[[Request, Any], Awaitable[Any]]
 
 
@@ -72,6 +79,12 @@ class Route:
     """Whether a second person may have to agree to it, which its answer says in `needs_second`."""
     of_request: bool = False
     """Whether it is about a request for a second person, whose number its answer has as `id`."""
+    status: int = 200
+    """Of an answer that says it is done."""
+    creates: bool = False
+    """Whether its answer says by `created` that something is new; that is 201 then."""
+    kept_apart: tuple[str, ...] = ()
+    """Fields of what is asked that the audit log leaves out: they are kept where they belong, and may be long."""
     secret: bool = False
     """Whether the answer holds a secret that is shown once: it is kept nowhere."""
 
@@ -79,6 +92,12 @@ class Route:
     def changes(self) -> bool:
         """Whether it runs in a transaction and is noted in the audit log."""
         return self.method != "GET"
+
+    def status_of(self, answer: bytes) -> int:
+        """Of an answer, as it was sent."""
+        if not self.creates:
+            return self.status
+        return 201 if msgspec.json.decode(answer, type=_New).created else self.status
 
     @property
     def verb(self) -> str:

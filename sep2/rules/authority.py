@@ -25,7 +25,7 @@ class Role(StrEnum):
     """what operators send to one place in the ordinary course"""
 
 
-OVERRIDE, BACKSTOP, DRILL = "override", "backstop", "drill"
+OVERRIDE, LOOSENING, BACKSTOP, DRILL = "override", "loosening", "backstop", "drill"
 """Kinds of overrides: of an operator in the ordinary course, the last resort, and the rehearsal of that."""
 OWN = (Role.CONNECTION, Role.DEVICE)
 OPERATORS = (Role.OVERRIDE, Role.WIDE_OVERRIDE, Role.SCHEDULE)

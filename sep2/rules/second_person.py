@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from sep2.rules.authority import BACKSTOP, DRILL
 from sep2.rules.days import LocalTime
+from sep2.rules.told_times import told_length
 
 ALONE_REASONS = {BACKSTOP: ("emergency",), "override": ("emergency", "overload")}
 """Reasons for which one person may act alone, and be looked at afterwards, by the kind of an override."""
@@ -34,6 +35,8 @@ class Act(NamedTuple):
     reason: str
     protected: Sequence[str] = ()
     """connections marked life support or critical that it covers because they are named"""
+    loosens: Sequence[str] = ()
+    """places that it lets have more than what would hold"""
 
 
 class Need(NamedTuple):
@@ -50,6 +53,9 @@ def need_of(act: Act, policy: Policy) -> Need:
         return Need(before=f"{names} {'is' if len(act.protected) == 1 else 'are'} protected, and named")
     if not policy.applies or act.kind == DRILL:
         return NOTHING
+    if act.loosens:
+        more = f" and {len(act.loosens) - 5} more" if len(act.loosens) > 5 else ""
+        return Need(before=f"{', '.join(act.loosens[:5])}{more} may do more than what holds there")
     why = _why(act, policy)
     if not why:
         return NOTHING
@@ -61,15 +67,10 @@ def _why(act: Act, policy: Policy) -> str:
     if act.kind == BACKSTOP:
         return "a backstop goes before everything else"
     if act.span_s > policy.longest_s:
-        return f"it lasts {_time(act.span_s)}, and {_time(policy.longest_s)} are the most for one person"
+        return f"it lasts {told_length(act.span_s)}, and {told_length(policy.longest_s)} are the most for one person"
     if act.is_wide and act.power_w > policy.largest_w:
         return f"it holds back {_power(act.power_w)}, and {_power(policy.largest_w)} are the most for one person"
     return ""
-
-
-def _time(seconds: int) -> str:
-    parts = ((seconds // 3600, "h"), (seconds % 3600 // 60, "min"), (seconds % 60, "s"))
-    return " ".join(f"{number} {unit}" for number, unit in parts if number) or "0 s"
 
 
 def _power(watts: int) -> str:

@@ -53,6 +53,10 @@ class Silence:
                     self._forget(name)
         return dict(self._since)
 
+    def back_since(self, name: str) -> int | None:
+        """When one that still counts as silent was heard of again; None where it was not."""
+        return self._back.get(name)
+
     def _forget(self, name: str) -> None:
         self._since.pop(name, None)
         self._back.pop(name, None)

@@ -42,6 +42,8 @@ def merged(intervals: Iterable[Interval], cuts: Collection[int] = ()) -> list[In
 
 def parted(intervals: Iterable[Interval], cuts: Collection[int]) -> list[Interval]:
     """The same sequence with a new interval at each cut."""
+    if not cuts:
+        return list(intervals)
     found = []
     for interval in intervals:
         edges = [interval.start, *sorted(cut for cut in cuts if interval.start < cut < interval.end), interval.end]
@@ -51,6 +53,8 @@ def parted(intervals: Iterable[Interval], cuts: Collection[int]) -> list[Interva
 
 def around(wanted: Iterable[Interval], taken: Sequence[Taken]) -> list[Interval]:
     """What is wanted, less what others have said at the time."""
+    if not taken:
+        return merged(wanted)
     edges = {edge for one in taken for edge in (one.start, one.end)}
     found = []
     for part in parted(wanted, edges):
@@ -70,6 +74,9 @@ def to_issue(
     cuts: times at which something stronger ends: what holds afterwards must begin there.
     """
     wanted = parted(merged(_from(wanted, now)), cuts)
+    said = set(_from(live, now))
+    if all(want in said for want in wanted):
+        return []
     changed = [
         piece for want in wanted for piece in _uncovered(want, [old for old in live if old.limits == want.limits])
     ]
@@ -138,7 +145,7 @@ def _above(new: int | None, old: int | None) -> float:
 
 
 def _from(intervals: Iterable[Interval], now: int) -> list[Interval]:
-    return [i._replace(start=max(i.start, now)) for i in sorted(intervals) if i.end > now]
+    return [i if i.start >= now else i._replace(start=now) for i in sorted(intervals) if i.end > now]
 
 
 def _overlap(one: Interval, other: Interval) -> bool:

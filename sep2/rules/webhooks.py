@@ -29,6 +29,10 @@ class Topic(StrEnum):
     """every five minutes, the latest power of each connection that posted since"""
 
 
+OF_A_PARTY = "[]"
+"""The topics, as they are stored, of a receiver that a market's party has named: it is told what the party is told."""
+
+
 class Wish(NamedTuple):
     """Which alarms a receiver wants to be told of."""
 

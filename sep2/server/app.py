@@ -16,7 +16,8 @@ from certs.errors import BadFile, NoCcm8, UnknownSuite
 from sep2.clock import Clock, SteppedClock, SystemClock
 from sep2.errors import SepError
 from sep2.functions.request import House
-from sep2.operations import identifiers, newcomers, rates
+from sep2.operations import identifiers, newcomers, rates, restored
+from sep2.rules.told_times import tell_in
 from sep2.server import security
 from sep2.server.causes import Causes
 from sep2.server.chain_watch import ChainWatch
@@ -29,10 +30,16 @@ from sep2.server.http import Http
 from sep2.server.judge import Judge
 from sep2.server.kept import Kept
 from sep2.server.knocks import Knocks
+from sep2.server.ladder_watch import LadderWatch
 from sep2.server.notify import Notifier
 from sep2.server.override_watch import OverrideWatch
+from sep2.server.part import FIRST, Part, sites
+from sep2.server.partners import listen_to_partners
+from sep2.server.plan_verdicts import PlanVerdicts
 from sep2.server.plan_watch import PlanWatch
+from sep2.server.port import Port, drain
 from sep2.server.replacements import Replacements
+from sep2.server.restore_watch import RestoreWatch
 from sep2.server.reviews import ReviewWatch
 from sep2.server.seals import Sealer
 from sep2.server.seen import Seen
@@ -42,7 +49,8 @@ from sep2.server.tls import Tls, operator_context
 from sep2.server.watch import Watch
 from sep2.server.webhooks import Webhooks
 from sep2.server.workers import Workers
-from sep2.settings import Settings, SettingsError
+from sep2.settings import Settings, SettingsError, roster
+from sep2.settings.roster import Worker
 from sep2.store import marks, open_database, outbox, receivers
 from sep2.store.connection import Busy, Clash, Full, Outage
 from sep2.store.database import Database
@@ -63,13 +71,16 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 30.0
 class State:
     """What runs in this process; the operator API and the extensions' workers are given it."""
 
-    def __init__(self, settings: Settings, db: Database, clock: Clock) -> None:
+    def __init__(self, settings: Settings, db: Database, clock: Clock, part: Part | None = None) -> None:
+        """part: of this process among several workers; None: it is alone."""
         self.settings = settings
         self.db = db
+        self.part = part
+        number = part.number if part is not None else FIRST
         self.clock = clock
         self.clock_guard = ClockGuard(db, clock, settings)
         self.house = House(settings, trusts_clock=clock.is_trusted)
-        self.seen = Seen(db, clock, settings.listen.origin)
+        self.seen = Seen(db, clock, settings.listen.origin + ("" if number == FIRST else f"#{number}"))
         self.front = Front(db, clock, self.house, self.seen)
         self.metrics = self.front.metrics
         self.kept = Kept()
@@ -78,7 +89,7 @@ class State:
         self.contacts = Contacts(db, clock, self.seen, self.house.poll_rate)
         self.reached: dict[str, int] = {}
         """The time up to which each of the extensions' workers has done what was due."""
-        self.workers = Workers(clock, lambda: {"sweep": self.sweep.reached, **self.reached})
+        self.workers = Workers(clock, lambda: {"sweep": self.sweep.reached, **self.reached}, number=number)
         self.plan_watch = PlanWatch(clock)
         self.tls = Tls(settings)
         self.knocks = Knocks(db, clock)
@@ -100,11 +111,15 @@ class State:
         self.override_watch = OverrideWatch(db, clock, settings)
         self.review_watch = ReviewWatch(db, clock, settings)
         self.dispatch_watch = DispatchWatch(db, clock, settings)
+        self.ladder_watch = LadderWatch(db, clock, settings)
         self.settle_watch = SettleWatch(db, clock, settings, lambda: self.house.poll_rate("DERProgramList"))
+        self.plan_verdicts = PlanVerdicts(db, clock, settings)
         self.webhooks = Webhooks(db, clock, settings)
         self.front.on_request = self.notifier.heard_of
         self.replacements = Replacements(db, clock)
         self.front.on_other_certificate = self.replacements.heard_of
+        self.drain: Callable[[], Awaitable[None]] = _nothing
+        """Lets clients go, each with its next answer."""
 
     def wake(self) -> None:
         """Have the background work look at what changed."""
@@ -112,10 +127,22 @@ class State:
         self.watch.wake()
         self.webhooks.wake()
 
+    def siblings(self) -> list[Worker]:
+        """The worker processes of this server, this one among them; none where it is alone."""
+        return [] if self.part is None else roster.noted(self.part.roster)
+
+    def note_sessions(self) -> None:
+        """Count the open connections of clients."""
+        self.metrics.sessions.set(len(list(self.watch.connections())))
+
     async def refresh(self) -> None:
         """Take over what operators set while the server runs."""
         async with self.db.read() as db:
             found = await marks.starting_with(db, rates.POLL_RATE)
+            copy = await restored.state(db)
+        held, self.house.holds = self.house.holds, copy is not None and copy.holds
+        if held and not self.house.holds:
+            self.wake()
         self.house.take_over({name: int(seconds) for name, seconds in found.items()})
 
     async def settled(self) -> bool:
@@ -141,26 +168,41 @@ async def running(
     clock: Clock | None = None,
     workers: Sequence[Callable[[State], Awaitable[None]]] = (),
     operator_app: Callable[[State], web.Application] | None = None,
+    partner_app: Callable[[State], web.Application] | None = None,
+    part: Part | None = None,
+    folder: Path | None = None,
 ) -> AsyncIterator[State]:
-    """A server that listens and works while the block runs."""
+    """A server that listens and works while the block runs; as one of several workers where it is given its part.
+
+    folder: the server's, in which it notes how far the database has come; None: a copy that is put back is not noticed.
+    """
+    tell_in(settings.utility.local)  # before anything begins that could say a time
     db = await open_database(settings.database.url)
     try:
-        state = State(settings, db, clock or await _clock(settings, db))
+        leads = db.may_lead = part is None or part.leads
+        state = State(settings, db, clock or await _clock(settings, db), part)
         await state.clock_guard.begin()
         await _settle(state)
+        restore_watch = RestoreWatch(db, state.clock, folder)
+        await restore_watch.begin()
         await state.refresh()
         await _begin(state)
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(state.front.close)
             await _listen(state, stack)
-            if operator_app is not None:
-                await _listen_to_operators(operator_app(state), settings, stack)
+            if leads and operator_app is not None:
+                await _listen_to_operators(operator_app(state), state, stack)
+            if leads and partner_app is not None and settings.partner.port is not None:
+                secured = state.tls.for_partners()
+                await listen_to_partners(partner_app(state), settings.partner, secured, stack, part=part)
             own = [state.notifier.run, state.sweep.run, state.clock_guard.run, state.watch.run, state.replacements.run]
             own += [state.knocks.run, state.causes.run, state.chain_watch.run, state.webhooks.run]
             own += [state.override_watch.run, state.review_watch.run, state.dispatch_watch.run]
-            own += [state.settle_watch.run, state.db.stay_informed]
+            own += [state.ladder_watch.run, state.settle_watch.run, state.plan_verdicts.run, state.db.stay_informed]
+            own += [restore_watch.run]
             own += [state.seen.run, state.contacts.run, state.judge.run]
-            beside = [partial(worker, state) for worker in (_keep_up, *workers)]
+            # What extensions do is for the process that leads, which another worker never is.
+            beside = [partial(worker, state) for worker in (_keep_up, *(workers if leads else ()))]
             await stack.enter_async_context(_background([*own, *beside], state.workers))
             yield state
     finally:
@@ -172,21 +214,41 @@ async def run(
     *,
     workers: Sequence[Callable[[State], Awaitable[None]]] = (),
     operator_app: Callable[[State], web.Application] | None = None,
+    partner_app: Callable[[State], web.Application] | None = None,
     ready: Callable[[State], None] = lambda _: None,
+    part: Part | None = None,
+    folder: Path | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT; SIGHUP has the certificates read again."""
+    """Serve until SIGTERM or SIGINT, a worker until its parent asks; SIGHUP has the certificates read again."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     sys.setswitchinterval(SWITCH_S)
-    async with running(settings, workers=workers, operator_app=operator_app) as state:
+    async with running(
+        settings, workers=workers, operator_app=operator_app, partner_app=partner_app, part=part, folder=folder
+    ) as state:
         loop.add_signal_handler(signal.SIGHUP, _reload, state)
         # Collector pauses of 50 to 150 ms come from the objects of start-up, which never die.
         gc.collect()
         gc.freeze()
         ready(state)
+        hearing = None if part is None else asyncio.create_task(_obey(part, state, stop))
         await stop.wait()
+        if hearing is not None:
+            hearing.cancel()
         log.info("stopping")
+
+
+async def _obey(part: Part, state: State, stop: asyncio.Event) -> None:
+    """Say that this worker answers; stop when the parent asks to, or is gone."""
+    await part.ready()
+    if await part.told_to_stop():
+        await state.drain()
+    stop.set()
+
+
+async def _nothing() -> None:
+    return
 
 
 async def _begin(state: State) -> None:
@@ -228,39 +290,6 @@ async def _clock(settings: Settings, db: Database) -> Clock:
         return SteppedClock(int(await marks.value(reading, CLOCK_MARK) or 0))
 
 
-class Port:
-    """The port for 2030.5 clients; shut while the server has nothing valid to show (in production)."""
-
-    def __init__(self, state: State, door: Door) -> None:
-        self._state = state
-        self._door = door
-        self._server: asyncio.Server | None = None
-        self._shut_because = ""
-
-    async def look(self) -> None:
-        """Open the port, or shut it; connections that live go on."""
-        shut_because = self._state.watch.shut_because()
-        if shut_because and shut_because != self._shut_because:
-            log.error("%s", shut_because)
-        self._shut_because = shut_because
-        if shut_because:
-            self.shut()
-        elif self._server is None:
-            self._server = await self._open()
-            log.info("2030.5 clients: %s", self._state.settings.listen.origin)
-
-    def shut(self) -> None:
-        """Accept no more connections."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-
-    async def _open(self) -> asyncio.Server:
-        listen = self._state.settings.listen
-        loop = asyncio.get_running_loop()
-        return await loop.create_server(self._door, listen.host, listen.port, backlog=1024)
-
-
 async def _listen(state: State, stack: contextlib.AsyncExitStack) -> None:
     limits = state.settings.limits
     http = Http(state.front, state.tls, limits, unregistered=state.knocks.unregistered)
@@ -270,10 +299,11 @@ async def _listen(state: State, stack: contextlib.AsyncExitStack) -> None:
     door = Door(http, state.tls, patience_s=limits.header_deadline_s, half_open=half_open, refused=_refused(state))
     stack.callback(door.close)
     stack.push_async_callback(http.shutdown, 2.0)
-    port = Port(state, door)
-    stack.callback(port.shut)
+    port = Port(state.settings, state.watch, door, None if state.part is None else state.part.clients)
+    stack.callback(port.end)
     await port.look()
     state.watch.changed = port.look
+    state.drain = partial(drain, http, port, limits.drain_s)
 
 
 def _refused(state: State) -> Callable[[Refusal], bool]:
@@ -286,17 +316,19 @@ def _refused(state: State) -> Callable[[Refusal], bool]:
     return hear
 
 
-async def _listen_to_operators(app: web.Application, settings: Settings, stack: contextlib.AsyncExitStack) -> None:
-    operator = settings.operator
+async def _listen_to_operators(app: web.Application, state: State, stack: contextlib.AsyncExitStack) -> None:
+    operator, part = state.settings.operator, state.part
     runner = web.AppRunner(app, access_log=None, max_line_size=LONGEST_LINE)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    await web.TCPSite(runner, operator.host, operator.port, ssl_context=operator_context(operator)).start()
+    bound = None if part is None else part.operators
+    for site in sites(runner, (operator.host, operator.port), operator_context(operator), bound):
+        await site.start()
     if operator.syslog:
         to_syslog = security.handler(operator.syslog)
         security.log.addHandler(to_syslog)
         stack.callback(security.log.removeHandler, to_syslog)
-    log.info("operators: %s", operator_url(settings))
+    log.info("operators: %s", operator_url(state.settings))
 
 
 def operator_url(settings: Settings) -> str:
@@ -323,6 +355,7 @@ async def _keep_up(state: State) -> None:
     """Take over what operators set at another server on the same database, and tell them of clients and outages."""
     while True:
         await asyncio.sleep(KEEP_UP_S)
+        state.note_sessions()
         with contextlib.suppress(SepError):
             await state.refresh()
             await state.front.paces.tell(state.db)

@@ -8,7 +8,6 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Row
@@ -27,6 +26,7 @@ from sep2.operations.alarms import (
 from sep2.operations.attention import note_silent
 from sep2.rules.alarm_kinds import ACT_SOON, THIS_DAY
 from sep2.rules.silence import Contact, Silence, is_mass, named
+from sep2.rules.told_times import told
 from sep2.server.seen import Seen
 from sep2.settings import POLLED
 from sep2.store import alarms, seen
@@ -164,8 +164,9 @@ class Contacts:
             of[name] = Wanted(detail, members=members)
         self._masses = set(masses)
         under = fell if EVERYBODY in masses else {}
+        assert self._clients is not None
         alone = {
-            row.name: _silent(row, places.get(row.name))
+            row.name: _silent(row, places.get(row.name), self._clients.back_since(row.name))
             for row in clients
             if row.name in silent and row.name not in under
         }
@@ -189,9 +190,11 @@ def _last(row: Row[Any]) -> int | None:
     return max((at for at in (row.last_request, row.last_post, row.last_answer) if at is not None), default=None)
 
 
-def _silent(row: Row[Any], place: str | None) -> Wanted:
+def _silent(row: Row[Any], place: str | None, back: int | None) -> Wanted:
     last = _last(row)
-    since = "never heard of" if last is None else f"not heard of since {datetime.fromtimestamp(last, UTC):%H:%M:%SZ}"
+    since = "never heard of" if last is None else f"not heard of since {told(last)}"
+    if back is not None:
+        since = f"heard of again since {told(back)}, not yet for as long as it was told to wait"
     under = f"; at {place}" if place is not None else ""
     if row.kind == "aggregator":
         under = f"; {row.devices} device{'' if row.devices == 1 else 's'} under it"

@@ -22,6 +22,7 @@ from sep2.rules.paging import Page, read
 from sep2.server.access import Unregistered, admitted
 from sep2.server.bodies import Bodies
 from sep2.server.dialect import Dialects
+from sep2.server.holding import HeldBack, ensure_told
 from sep2.server.kept_answers import NEVER, KeptAnswer, KeptAnswers, Key
 from sep2.server.metrics import Metrics
 from sep2.server.outages import Outages
@@ -203,7 +204,7 @@ class Front:
     async def _kept_answer(self, asked: Asked) -> Answer | None:
         """The answer to a GET that was answered before and reads the same now; its client is heard of all the same."""
         kept = self.kept_answers.find(Key(asked.lfdi, asked.path, asked.query), self.clock.now(), self.house.poll_rates)
-        if kept is None:
+        if kept is None or self.house.holds:
             return None
         accept = asked.headers.get("Accept")
         media.check_accept(accept)
@@ -340,6 +341,7 @@ class Front:
 
     async def _shown(self, row: Resource, rq: Request) -> Any:
         """What the handler returns, with the attributes that every representation of the row has."""
+        ensure_told(row.name, self.house.holds)
         shown = await row.get(rq)
         shown.href = rq.href(row.name)
         if row.subscribable:
@@ -376,7 +378,7 @@ def refused(refusal: SepError, location: str | None = None) -> Answer:
     if isinstance(refusal, NotOffered):
         headers["Allow"] = refusal.allow
     wait_s = refusal.wait_s if isinstance(refusal, TooManyRequests) else None
-    if isinstance(refusal, Outage):
+    if isinstance(refusal, Outage | HeldBack):
         headers["Retry-After"] = str(refusal.retry_s)
     elif wait_s is not None:
         headers["Retry-After"] = str(wait_s)

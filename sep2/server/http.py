@@ -100,6 +100,8 @@ class Http(web.Server):
         self.sessions = Sessions(limits, room(limits.sessions))
         self.met: Callable[[Peer, ssl.SSLObject], None] = lambda peer, connection: None
         """Hears of each peer that was admitted, once per connection."""
+        self.ending = False
+        """Whether each connection ends with its next answer."""
 
     def __call__(self) -> RequestHandler:
         """A protocol for one new connection."""
@@ -129,10 +131,10 @@ class Http(web.Server):
                 answer = await self.front.answer(asked)
         except SepError as refusal:
             protocol.close_after_answer = isinstance(refusal, NotAdmitted | BodyTooLarge | Garbled | TooSlow)
-            return _response(refused(refusal), close=protocol.close_after_answer)
+            return _response(refused(refusal), close=protocol.close_after_answer or self.ending)
         if answer.unregistered:
             protocol.tell_unregistered()
-        return _response(answer)  # aiohttp leaves the body of an answer to HEAD out by itself
+        return _response(answer, close=self.ending)  # aiohttp leaves the body of an answer to HEAD out by itself
 
     async def _body(self, request: web.BaseRequest, lfdi: str, held: contextlib.AsyncExitStack) -> bytes:
         """The body; a large one is taken from the connection when it is its turn, which ends with `held`."""

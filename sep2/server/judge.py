@@ -13,6 +13,7 @@ from sep2.operations.judging import AT_ONCE, MARGIN_S, Policy, Window, judge_dev
 from sep2.operations.judging_again import AGAIN_S, JUDGED, judged_until
 from sep2.rules.obedience import GRID_S, LATE_S
 from sep2.server.broken_limits import BrokenLimits
+from sep2.server.unfollowed_modes import UnfollowedModes
 from sep2.settings import Utility
 from sep2.store import judged, marks
 from sep2.store.database import Database
@@ -35,6 +36,7 @@ class Judge:
         self._utility = utility
         self._poll_rate_s = poll_rate_s
         self._broken = BrokenLimits(db, policy_of(utility, poll_rate_s()).local)
+        self._unfollowed = UnfollowedModes(db)
         self._at_work = asyncio.Lock()
 
     @property
@@ -79,6 +81,7 @@ class Judge:
             mark = until
         await self._again(mark)
         await self._broken.look(mark, now)
+        await self._unfollowed.look(mark, now, self._policy)
 
     async def _again(self, mark: int) -> None:
         """Judge again what readings came in about since."""

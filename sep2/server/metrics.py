@@ -1,15 +1,19 @@
 """What the server counts and times, for Prometheus: nothing is labelled by device, client or address."""
 
+import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+import prometheus_client as client
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+SHARED = "PROMETHEUS_MULTIPROC_DIR"
+"""The variable of the environment that names the folder in which worker processes keep their counters."""
 METHODS = frozenset({"GET", "HEAD", "PUT", "POST", "DELETE"})
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -37,6 +41,9 @@ class Metrics:
         self._asked_times = self._histogram("sep2_operator_request_seconds", "Until an operator is answered.", "route")
         self._handshakes = self._counter("sep2_handshake_failures", "Handshakes of clients that failed.", "reason")
         self._deliveries = self._counter("sep2_deliveries", "Attempts to tell receivers, by their result.", "result")
+        self.sessions = client.Gauge(
+            "sep2_sessions", "Open connections of clients.", registry=self.registry, multiprocess_mode="livesum"
+        )
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
         return Counter(name, meaning, labels, registry=self.registry)
@@ -71,8 +78,12 @@ class Metrics:
 
     def text(self, gauges: Iterable[Gauge]) -> bytes:
         """Everything in the text format of Prometheus, with the values of this moment."""
-        with _beside(self.registry, _Now(gauges)):
-            return generate_latest(self.registry)
+        registry = self.registry
+        if SHARED in os.environ:  # the counters of all workers, which their parent has keep them in files
+            registry = CollectorRegistry()
+            multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        with _beside(registry, _Now(gauges)):
+            return generate_latest(registry)
 
 
 class _Now(Collector):

@@ -46,6 +46,7 @@ class Notifier:
         self._refresh = refresh
         self._db = db
         self._clock = clock
+        self._house = front.house
         self._settings = front.house.settings.receivers
         self._fan_out = FanOut(db, clock, TABLE)
         self._deliverer = Deliverer(front, db, clock, tls=tls, origin=origin)
@@ -113,6 +114,8 @@ class Notifier:
             async with self._db.write() as db:
                 await deliveries.none_is_sure(db)
             self._leading = True
+        if self._house.holds:  # a notification says what a GET would
+            return LONGEST_SLEEP_S
         await asyncio.sleep(max(0.0, self._gathered - time.monotonic()))
         self._gathered = time.monotonic() + GATHER_S
         told = await self._fan_out.once()

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 from sqlalchemy import Row
 
 from sep2.rules.chain import sealed
+from sep2.rules.told_times import told
 from sep2.settings.fields import Tls
 from sep2.store.audits import Head
 
@@ -50,15 +51,17 @@ class Sealer:
     def problem(self, row: Row[Any], hash_there: str | None) -> str:
         """What is wrong with a seal whose row has that hash now; empty where nothing is."""
         if hash_there != row.hash:
-            return f"it was signed with another hash at {row.at}"
+            return f"it was signed with another hash at {told(row.at)}"
         try:
             certificate = x509.load_pem_x509_certificate(row.certificate.encode())
             key, signature = certificate.public_key(), base64.b64decode(row.signature, validate=True)
             assert isinstance(key, ec.EllipticCurvePublicKey)
             key.verify(signature, sealed(row.at, row.audit_id, row.hash), ec.ECDSA(SHA256()))
         except (ValueError, AssertionError, InvalidSignature, binascii.Error):
-            return f"its signature of {row.at} is not good"
-        return "" if self._is_ours(certificate) else f"it was signed at {row.at} with a key that is not the server's"
+            return f"its signature of {told(row.at)} is not good"
+        if self._is_ours(certificate):
+            return ""
+        return f"it was signed at {told(row.at)} with a key that is not the server's"
 
     def _is_ours(self, certificate: x509.Certificate) -> bool:
         """Whether a certificate is the server's, or was issued by who issued that."""

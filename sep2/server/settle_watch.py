@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row
 
 from sep2.clock import Clock
+from sep2.operations.alarms import differs, set_alarms
 from sep2.operations.judging import policy_of
-from sep2.operations.market import aggregations
+from sep2.operations.market import kept_bands
+from sep2.operations.market.aggregations import TAKES_PART
 from sep2.operations.market.settling import Rules, settle
 from sep2.rules.events import shows_at_once
 from sep2.rules.market.clocks import day_bounds
@@ -62,11 +64,23 @@ class SettleWatch:
             rules = Rules(one.profile, policy_of(utility, self._poll_rate_s()), shows_at_once(utility.profile))
             async with self._db.write() as db:
                 await settle(db, one.row, one.span, rules, declared=[], written=Written(WHO, now, now))
+        await self._tell(now)
+
+    async def _tell(self, now: int) -> None:
+        """Set the alarms about bands that were left by far."""
+        async with self._db.read() as db:
+            rows = [row for row in await register.every_aggregation(db, AsOf(now)) if row.status in TAKES_PART]
+            profiles = {row.name: read_profile(row.profile, self._settings.market.profiles) for row in rows}
+            wanted = await kept_bands.alarms(db, profiles, now)
+            changes = await differs(db, kept_bands.BAND_BROKEN, wanted)
+        if changes:
+            async with self._db.write() as db:
+                await set_alarms(db, kept_bands.BAND_BROKEN, wanted, now)
 
     async def _due(self, db: Connection, now: int) -> list[Due]:
         found: list[Due] = []
         for row in await register.every_aggregation(db, AsOf(now)):
-            if row.status not in aggregations.TAKES_PART or len(found) >= AT_ONCE:
+            if row.status not in TAKES_PART or len(found) >= AT_ONCE:
                 continue
             profile = read_profile(row.profile, self._settings.market.profiles)
             since = now - (max(profile.metering.resettle_days, default=1) + 3) * DAY_S

@@ -10,7 +10,15 @@ from certs import Peer, Trust
 from certs.custody import authority_keys
 from certs.errors import BadFile
 from certs.identity import Files
-from certs.tls import admit, client_context, ensure_ccm8, server_context, web_context
+from certs.tls import (
+    admit,
+    client_context,
+    ensure_ccm8,
+    partner_context,
+    read_again,
+    server_context,
+    web_context,
+)
 from sep2.settings import Settings, SettingsError
 from sep2.settings.fields import Operator
 
@@ -35,6 +43,13 @@ class Tls:
         """The time by which certificates are judged."""
         self.trust, self._contexts = _read(settings)
         self._stale_at = self.trust.next_change(time.time())
+        self._partners: ssl.SSLContext | None = None
+
+    def for_partners(self) -> ssl.SSLContext:
+        """For the market's own port; the same for all its connections, also once files are read again."""
+        if self._partners is None:
+            self._partners = partner_context(_partner_files(self._settings), self.trust)
+        return self._partners
 
     @property
     def listening(self) -> ssl.SSLContext:
@@ -54,6 +69,8 @@ class Tls:
         """Use what the files hold now, for new connections only; what can not be used changes nothing."""
         self.trust, self._contexts = _read(self._settings)
         self._stale_at = self.trust.next_change(self.now())
+        if self._partners is not None:
+            read_again(self._partners, _partner_files(self._settings), self.trust)
 
     def _fresh(self) -> _Contexts:
         """The contexts, made anew when a certificate that is trusted has ended or become valid."""
@@ -97,6 +114,12 @@ def _contexts(settings: Settings, trust: Trust) -> _Contexts:
         # Tried after the other: under the roots of the web only the host name says who a receiver is.
         outgoing.append(web_context(files))
     return _Contexts(server_context(files, trust, more_suites=tls.more_suites), tuple(outgoing))
+
+
+def _partner_files(settings: Settings) -> Files:
+    """The certificate of the market's port: its own, or that of the 2030.5 port."""
+    partner, tls = settings.partner, settings.tls
+    return Files(partner.certificate or tls.certificate, partner.key or tls.key)
 
 
 def operator_context(operator: Operator) -> ssl.SSLContext | None:

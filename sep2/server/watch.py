@@ -5,7 +5,6 @@ import contextlib
 import logging
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
 
 from certs import Peer
@@ -17,6 +16,7 @@ from sep2.errors import SepError
 from sep2.operations.alarms import CERTIFICATE_EXPIRING, clear_alarm, raise_alarm
 from sep2.rules import expiry
 from sep2.rules.identifiers import is_lfdi
+from sep2.rules.told_times import told
 from sep2.settings import Settings
 from sep2.store import alarms, certificates, clients
 from sep2.store.certificates import Shown
@@ -92,7 +92,7 @@ class Watch:
         if self._settings.mode != "production" or self._now() < self.own.not_after:
             return ""
         return (
-            f"the server's certificate {self._settings.tls.certificate} ended at {_shown(self.own.not_after)}; "
+            f"the server's certificate {self._settings.tls.certificate} ended at {told(self.own.not_after)}; "
             "the port for 2030.5 clients is shut until it is replaced and read again (kill -HUP)"
         )
 
@@ -217,11 +217,7 @@ def _due(not_after: int, now: int, whose: str, *, own: bool) -> Due | None:
     priority = expiry.priority(not_after, now, own=own)
     if priority is None:
         return None
-    return Due(priority, f"the certificate of {whose} {'ended' if not_after <= now else 'ends'} at {_shown(not_after)}")
-
-
-def _shown(at: int) -> str:
-    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%SZ}"
+    return Due(priority, f"the certificate of {whose} {'ended' if not_after <= now else 'ends'} at {told(not_after)}")
 
 
 def _printable(name: str) -> str:

@@ -20,10 +20,10 @@ from sep2.clock import Clock
 from sep2.errors import SepError
 from sep2.operations import state_out
 from sep2.operations.alarms import ALARM_UNDELIVERABLE, DELIVERY_DEAD, DELIVERY_FAILING, clear_alarm, raise_alarm
+from sep2.operations.market.hooks import policy_of
 from sep2.rules import receivers as rules
-from sep2.rules.days import LocalTime
 from sep2.rules.mail import is_mail
-from sep2.rules.webhooks import Topic, signed
+from sep2.rules.webhooks import OF_A_PARTY, Topic, signed
 from sep2.server.announcing import Announcer
 from sep2.server.delivery import FAILING_S, FIRST_HOUR_S, LONGEST_IN_FIRST_HOUR_S
 from sep2.server.mailing import Mailer, NotSent
@@ -49,13 +49,14 @@ class Webhooks:
         self._db = db
         self._clock = clock
         self._settings = settings.receivers
+        self._private = settings.partner.private_webhooks
         self._contexts = [_context(settings.receivers.webhook_authorities)]
         self._mailer = Mailer(settings.mail, settings.utility.zone)
         self._jitter = random.Random()  # noqa: S311 - spreads retries, hides nothing
         self._news = asyncio.Event()
         self._busy: set[int] = set()
         self._measured = MeasuredOut(db, clock)
-        self._announcer = Announcer(db, clock, LocalTime(settings.utility.zone, settings.utility.tz_offset_s))
+        self._announcer = Announcer(db, clock, settings.utility.local)
 
     def wake(self) -> None:
         """Look now."""
@@ -63,19 +64,26 @@ class Webhooks:
 
     async def run(self) -> None:
         """Work until cancelled."""
-        async with Poster(self._admit, self._settings.timeout_s) as poster, asyncio.TaskGroup() as tasks:
+        timeout_s = self._settings.timeout_s
+        async with (
+            Poster(self._admit, timeout_s) as own,
+            Poster(self._admit_of_party, timeout_s) as of_parties,
+            asyncio.TaskGroup() as tasks,
+        ):
             while True:
                 self._news.clear()
                 try:
-                    await self._look(poster, tasks)
+                    await self._look({False: own, True: of_parties}, tasks)
                 except SepError as problem:
                     log.warning("webhooks wait: %s", problem)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(LOOKS_EVERY_S):
                         await self._news.wait()
 
-    async def _look(self, poster: Poster, tasks: asyncio.TaskGroup) -> None:
-        poster.close_idle()
+    async def _look(self, posters: Mapping[bool, Poster], tasks: asyncio.TaskGroup) -> None:
+        """posters: by whether a party of the market has named the receiver."""
+        for poster in posters.values():
+            poster.close_idle()
         if not await self._db.leads():
             return
         await self._measured.once()
@@ -85,7 +93,7 @@ class Webhooks:
         for hook in due:
             if hook.id not in self._busy:
                 self._busy.add(hook.id)
-                tasks.create_task(self._serve(hook, poster))
+                tasks.create_task(self._serve(hook, posters[_is_of_party(hook)]))
 
     async def _announce(self) -> None:
         """Put what there is to tell of alarms into the queues; where that fails, what waits is sent all the same."""
@@ -144,7 +152,7 @@ class Webhooks:
     async def _post(self, hook: Row[Any], said: Mapping[str, Any], poster: Poster) -> Answer:
         body = json.dumps(said, separators=(",", ":")).encode()
         headers = signed(hook.secret, said["id"], self._clock.now(), body)
-        rules.check_named(hook.url, self._settings.policy())
+        rules.check_named(hook.url, self._policy(hook))
         return await poster.post(hook.url, body, self._contexts, headers)
 
     async def _said(self, row: Row[Any]) -> dict[str, Any]:
@@ -189,6 +197,13 @@ class Webhooks:
         pause = min(longest / 1.2, self._settings.first_retry_s * 2.0 ** min(failures, 20))
         return max(self._settings.first_retry_s, round(pause * self._jitter.uniform(1.0, 1.2)))
 
+    def _policy(self, hook: Row[Any]) -> rules.Policy:
+        policy = self._settings.policy()
+        return policy_of(policy, private=self._private) if _is_of_party(hook) else policy
+
+    def _admit_of_party(self, place: rules.Place, address: str) -> None:
+        rules.check_address(place, address, policy_of(self._settings.policy([str(place)]), private=self._private))
+
     def _admit(self, place: rules.Place, address: str) -> None:
         rules.check_address(place, address, self._settings.policy([str(place)]))
 
@@ -200,6 +215,10 @@ def _context(authorities: tuple[Path, ...]) -> ssl.SSLContext:
     for file in authorities:
         context.load_verify_locations(file)
     return context
+
+
+def _is_of_party(hook: Row[Any]) -> bool:
+    return bool(hook.topics == OF_A_PARTY)
 
 
 def _subject(hook: Row[Any]) -> str:

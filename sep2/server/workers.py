@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from sep2.clock import Clock
 from sep2.operations.alarms import ENGINE_ABSENT, WORKER_DEAD, clear_alarm, raise_alarm
 from sep2.operations.plans import planned_until
+from sep2.server.part import FIRST
 from sep2.store import alarms
 from sep2.store.database import Database
 
@@ -18,15 +19,25 @@ that operators move jumps ahead of all work."""
 SOUND_S = 120
 """An alarm is over when nothing has failed, and nothing was behind, for so long."""
 OWN = frozenset({"sep2"})
+PROCESS = ", worker process "
+"""In the subject of an alarm, before the number of a process that is not the first."""
 
 
 class Workers:
     """What the background work of this process does, and what it does not."""
 
     def __init__(
-        self, clock: Clock, reached: Callable[[], Mapping[str, int]], machine_s: Callable[[], float] = time.monotonic
+        self,
+        clock: Clock,
+        reached: Callable[[], Mapping[str, int]],
+        machine_s: Callable[[], float] = time.monotonic,
+        number: int = FIRST,
     ) -> None:
-        """reached: the time up to which each worker has done what was due, by its name. machine_s: see SEEN_S."""
+        """reached: the time up to which each worker has done what was due, by its name. machine_s: see SEEN_S.
+
+        number: of this process among several on the same ports; alarms of all but the first name it.
+        """
+        self._process = "" if number == FIRST else f"{PROCESS}{number}"
         self._clock = clock
         self._reached = reached
         self._failures: dict[tuple[str, str], deque[int]] = defaultdict(lambda: deque(maxlen=FAILURES))
@@ -55,7 +66,7 @@ class Workers:
     async def tell(self, db: Database) -> None:
         """Raise the alarms that are due, and clear those whose cause is gone; called every few seconds."""
         now = self._clock.now()
-        found = self._found(now)
+        found = {(code, subject + self._process): detail for (code, subject), detail in self._found(now).items()}
         if self._missing:
             async with db.read() as reading:
                 planned = await planned_until(reading)
@@ -91,11 +102,15 @@ class Workers:
                 found.setdefault(_of(name), f"it has done nothing for {late_s // 60} min")
         return found
 
-    @staticmethod
-    async def _standing(db: Database) -> dict[tuple[str, str], str]:
+    async def _standing(self, db: Database) -> dict[tuple[str, str], str]:
         async with db.read() as reading:
             rows = {code: await alarms.standing_of(reading, code) for code in (WORKER_DEAD, ENGINE_ABSENT)}
-        return {(code, row.subject): row.detail for code, found in rows.items() for row in found}
+        return {
+            (code, row.subject): row.detail
+            for code, found in rows.items()
+            for row in found
+            if _process_in(row.subject) == self._process
+        }
 
 
 def _key(work: object) -> tuple[str, str]:
@@ -107,6 +122,12 @@ def _key(work: object) -> tuple[str, str]:
     home = str(getattr(function, "__module__", ""))
     own = WORKER_DEAD, str(getattr(function, "__name__", "work")).strip("_")
     return own if home.partition(".")[0] in OWN else _of(home)
+
+
+def _process_in(subject: str) -> str:
+    """What an alarm says of the process it is of; empty for the first."""
+    _, said, number = subject.partition(PROCESS)
+    return said + number
 
 
 def _of(name: str) -> tuple[str, str]:

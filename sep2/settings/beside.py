@@ -1,4 +1,4 @@
-"""The settings of what stands beside the server: the mail server, and markets."""
+"""The settings of what stands beside the server: the mail server, markets, and their participants' port."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -34,3 +34,22 @@ class Market(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who writes letters."""
     evidence_key: Path = Path("pki/evidence.pem")
     """The Ed25519 key that signs evidence packs, with its certificate; made at the first pack where it is missing."""
+    outbox: Path | None = None
+    """A folder for copies to a system operator: a CSV file for each override of an aggregation, and one for its end."""
+
+
+class Partner(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where aggregators reach the market API, with certificates that stand for them (`sep2 party certificate add`)."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65_535)] | None = None
+    """None: nobody listens."""
+    certificate: Path | None = None
+    """The certificate of this port, followed by its issuers; None: that of the 2030.5 port."""
+    key: Path | None = None
+    reads_per_second: Annotated[int, Meta(ge=0, le=100_000)] = 20
+    """Look-ups that one party may make; those of 20 seconds may come at once. 0: no bound."""
+    changes_per_second: Annotated[int, Meta(ge=0, le=100_000)] = 5
+    """The same of changes."""
+    private_webhooks: bool = False
+    """Whether parties may have copies of their messages sent to private addresses, beside public ones."""

@@ -8,13 +8,14 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct, field
 
 from sep2.errors import SepError
+from sep2.rules.days import LocalTime
 from sep2.rules.defaults import Layout
 from sep2.rules.identifiers import DOCUMENTATION_PEN
 from sep2.rules.limits import LARGEST_W
 from sep2.rules.limits import Limits as PowerLimits
 from sep2.rules.receivers import Policy
 from sep2.settings.authority import FLOORS, LONGEST_S, Approvals, Floor
-from sep2.settings.beside import Mail, Market
+from sep2.settings.beside import Mail, Market, Partner
 from sep2.settings.engine import Engine, Measurements
 
 FILE = "sep2.toml"
@@ -187,6 +188,8 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A connection whose peer reads nothing of its answers for so long is closed."""
     idle_s: Seconds = 1200
     """A connection without a request for so long is closed."""
+    drain_s: Annotated[int, Meta(ge=0, le=600)] = 5
+    """How long a worker process that ends waits for clients to take an answer that ends their connection."""
     subscriptions: Count = 100_000
     """Per client: an aggregator of ten thousand devices holds about ten for each."""
     mirrors: Count = 100_000
@@ -325,6 +328,11 @@ class Utility(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         )
         return PowerLimits(import_w=import_w, export_w=export_w)
 
+    @property
+    def local(self) -> LocalTime:
+        """Local time, by which days begin and times are told."""
+        return LocalTime(self.zone, self.tz_offset_s)
+
     def poll_rate_of(self, resource: str) -> int:
         """Seconds between two polls of that resource, unless the operator has set another rate since."""
         return self.poll_rates.get(resource, self.poll_rate)
@@ -369,4 +377,5 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     limits: Limits = Limits()
     log: Log = Log()
     market: Market = Market()
+    partner: Partner = Partner()
     utility: Utility = field(default_factory=Utility)

@@ -82,7 +82,13 @@ def resolved(settings: Settings, folder: Path) -> Settings:
             settings.market,
             profiles=None if settings.market.profiles is None else folder / settings.market.profiles,
             evidence_key=folder / settings.market.evidence_key,
+            outbox=None if settings.market.outbox is None else folder / settings.market.outbox,
             letters=None if settings.market.letters is None else folder / settings.market.letters,
+        ),
+        partner=replace(
+            settings.partner,
+            certificate=None if settings.partner.certificate is None else folder / settings.partner.certificate,
+            key=None if settings.partner.key is None else folder / settings.partner.key,
         ),
         tls=replace(
             tls,
@@ -167,6 +173,10 @@ def _check(settings: Settings) -> None:
     if settings.mode == "training":
         _check_training(settings)
     _check_operator(settings)
+    partner = settings.partner
+    if (partner.certificate is None) != (partner.key is None):
+        missing = "partner.key" if partner.key is None else "partner.certificate"
+        raise SettingsError(f"{missing} is left out, expected beside the other of certificate and key")
     if not settings.database.url.startswith(("sqlite:///", "postgresql://")):
         raise SettingsError(f"database.url is {settings.database.url!r}, expected sqlite:///FILE or postgresql://…")
     _check_zone(settings.utility)

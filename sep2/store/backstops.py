@@ -80,7 +80,7 @@ async def count(db: Connection, group_id: int) -> int:
 
 async def running(db: Connection, scope: str, subject: str, now: int) -> list[int]:
     """The backstops and drills of a scope that hold, by their numbers."""
-    mine = override.c.scope == scope, override.c.subject == subject, override.c.kind != "override"
+    mine = override.c.scope == scope, override.c.subject == subject, override.c.kind.in_(("backstop", "drill"))
     query = select(override.c.id).where(*mine, override.c.end > now, override.c.released.is_(None))
     return [row.id for row in await db.all(query.order_by(override.c.id))]
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, bindparam, func, insert, select, update
 
 from sep2.rules.authority import Role
 from sep2.store.connection import Connection
@@ -18,12 +18,22 @@ async def add(db: Connection, **columns: Any) -> int:
     return await db.add(insert(connection).values(keyed(columns, "connection_id")))
 
 
+_OWN = (device_group.c.connection_id == connection.c.id) & (device_group.c.role == Role.CONNECTION)
+_NAMED = select(
+    connection, device_group.c.id.label("device_group_id"), kept_firm(connection.c.id).label("kept_firm")
+).join_from(connection, device_group, _OWN)
+_BY_NAME = _NAMED.where(connection.c.connection_id == bindparam("name"))
+_BY_NAMES = _NAMED.where(among(connection.c.connection_id, bindparam("names")))
+
+
 async def by_name(db: Connection, connection_id: str) -> Row[Any] | None:
     """A connection by its connectionPointId, the group that is its own, and whether it is kept firm."""
-    own = (device_group.c.connection_id == connection.c.id) & (device_group.c.role == Role.CONNECTION)
-    columns = device_group.c.id.label("device_group_id"), kept_firm(connection.c.id).label("kept_firm")
-    query = select(connection, *columns).join_from(connection, device_group, own)
-    return await db.one(query.where(connection.c.connection_id == connection_id))
+    return await db.one(_BY_NAME, name=connection_id)
+
+
+async def by_names(db: Connection, connection_ids: Sequence[str]) -> dict[str, Row[Any]]:
+    """The same of several connections, by their names; one that is not registered is left out."""
+    return {row.connection_id: row for row in await db.all(_BY_NAMES, names=list(connection_ids))}
 
 
 async def known(db: Connection, connection_ids: Sequence[str]) -> set[str]:

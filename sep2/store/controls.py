@@ -180,6 +180,17 @@ async def not_over(db: Connection, group_id: int, now: int) -> list[Control]:
     return _controls(await db.all(_NOT_OVER, group_id=group_id, now=now))
 
 
+_NOT_OVER_EACH = _in_order(among(c.c.device_group_id, bindparam("groups")), *_LEFT)
+
+
+async def not_over_each(db: Connection, groups: Collection[int], now: int) -> dict[int, list[Control]]:
+    """The same of several programs, by their ids; one of which there is nothing is left out."""
+    found: dict[int, list[Control]] = {}
+    for row in await db.all(_NOT_OVER_EACH, groups=list(groups), now=now) if groups else ():
+        found.setdefault(row.device_group_id, []).append(Control._make(row))
+    return found
+
+
 _PARTS = _in_order(or_(among(c.c.id, bindparam("roots")), among(c.c.continues, bindparam("roots"))), *_LEFT)
 
 
@@ -191,10 +202,11 @@ async def parts_of(db: Connection, roots: Sequence[int], now: int) -> list[Contr
 _IN = member.alias()
 _BESIDE = member.alias()
 _AROUND = (
-    select(_BESIDE.c.end_device_id, _BESIDE.c.device_group_id, device_group.c.primacy)
+    select(_IN.c.device_group_id.label("around"), _BESIDE.c.end_device_id, _BESIDE.c.device_group_id)
+    .add_columns(device_group.c.primacy)
     .join_from(_IN, _BESIDE, _BESIDE.c.end_device_id == _IN.c.end_device_id)
     .join(device_group, device_group.c.id == _BESIDE.c.device_group_id)
-    .where(_IN.c.device_group_id == bindparam("group_id"))
+    .where(among(_IN.c.device_group_id, bindparam("groups")))
 )
 _GROUPS_AROUND = (
     select(_BESIDE.c.device_group_id)
@@ -206,9 +218,9 @@ _STANDING_AROUND = _in_order(
 )
 
 
-async def programs_around(db: Connection, group_id: int) -> Sequence[Row[Any]]:
-    """All programs of each of a group's devices: end_device_id, device_group_id, primacy."""
-    return await db.all(_AROUND, group_id=group_id)
+async def programs_around(db: Connection, groups: Sequence[int]) -> Sequence[Row[Any]]:
+    """All programs of each device of several groups: around (the group), end_device_id, device_group_id, primacy."""
+    return await db.all(_AROUND, groups=groups)
 
 
 async def standing_around(db: Connection, group_id: int, now: int, until: int) -> list[Control]:
@@ -243,24 +255,25 @@ async def standing_for_each(db: Connection, device_ids: Sequence[int], now: int)
     return found
 
 
-_LATEST = select(func.max(c.c.created).label("latest")).where(_GROUP, c.c.latest_end > _NOW)
-
-
 async def latest_created_of(db: Connection, groups: Sequence[int], now: int) -> int:
     """The latest creationTime of several programs' controls that are not over; 0 where there are none."""
-    query = select(func.max(c.c.created).label("latest")).where(
-        among(c.c.device_group_id, groups), c.c.latest_end > now
-    )
-    row = await db.one(query)
-    return (row.latest or 0) if row else 0
+    return max((await latest_created_each(db, groups, now)).values(), default=0)
 
 
-async def latest_created(db: Connection, group_id: int, now: int) -> int | None:
-    """The latest creationTime of a program's controls that are not over."""
-    row = await db.one(_LATEST, group_id=group_id, now=now)
-    return row.latest if row else None
+_LATEST_EACH = (
+    select(c.c.device_group_id, func.max(c.c.created).label("latest"))
+    .where(among(c.c.device_group_id, bindparam("groups")), c.c.latest_end > _NOW)
+    .group_by(c.c.device_group_id)
+)
 
 
+async def latest_created_each(db: Connection, groups: Sequence[int], now: int) -> dict[int, int]:
+    """The same of each program that has any, by its id."""
+    return {row.device_group_id: row.latest for row in await db.all(_LATEST_EACH, groups=groups, now=now)}
+
+
+ADDED_AT_ONCE = 500
+"""Rows written in one statement: few enough for what waits for the event loop to have its turn in between."""
 _ADD = insert(c)
 _ADD_MANY = _ADD.returning(c.c.id, sort_by_parameter_order=True)
 
@@ -269,7 +282,11 @@ async def add(db: Connection, columns: Sequence[dict[str, Any]]) -> list[int]:
     """The ids of new controls, in their order; all have the same columns."""
     if len(columns) == 1:
         return [(await db.run(_ADD, columns[0])).inserted_id]
-    return [row.id for row in await db.execute(_ADD_MANY, columns)] if columns else []
+    return [row.id for part in _parts(columns) for row in await db.execute(_ADD_MANY, part)]
+
+
+def _parts(columns: Sequence[dict[str, Any]]) -> list[Sequence[dict[str, Any]]]:
+    return [columns[start : start + ADDED_AT_ONCE] for start in range(0, len(columns), ADDED_AT_ONCE)]
 
 
 async def update_many(db: Connection, ids: Sequence[int], **columns: Any) -> None:

@@ -15,7 +15,7 @@ AT_ONCE = 2000
 """Rows in one statement."""
 LEFT_OUT = frozenset(
     (
-        *("subscription", "delivery", "outbox", "receiver", "webhook", "webhook_message"),
+        *("subscription", "delivery", "outbox", "receiver", "webhook", "webhook_message", "database_age"),
         *("operator", "operator_token", "operator_session", "idempotency"),
     )
 )

@@ -27,6 +27,8 @@ class Database(ABC):
     def __init__(self) -> None:
         self._news = asyncio.Event()
         self.written = Written()
+        self.may_lead = True
+        """Whether this process does what one process at a time is to do, when it is its turn."""
 
     def knows_all(self) -> bool:
         """Whether `written` has all that any process has committed and been told of; what was read may be kept then."""
@@ -59,7 +61,7 @@ class Database(ABC):
 
     async def leads(self) -> bool:
         """Whether this process is the one that does what one process at a time is to do, such as notifying."""
-        return True
+        return self.may_lead
 
     def wake(self) -> None:
         """Have whoever waits for changes look again."""

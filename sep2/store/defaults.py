@@ -27,6 +27,14 @@ async def of_group(db: Connection, group_id: int) -> Row[Any] | None:
     return await db.one(select(d).where(d.c.device_group_id == group_id))
 
 
+_OF_GROUPS = select(d).where(among(d.c.device_group_id, bindparam("groups")))
+
+
+async def of_groups(db: Connection, group_ids: Sequence[int]) -> dict[int, Row[Any]]:
+    """The defaults of several groups, by their ids."""
+    return {row.device_group_id: row for row in await db.all(_OF_GROUPS, groups=list(group_ids))}
+
+
 async def set_one(db: Connection, group_id: int, **columns: Any) -> None:
     """Change a default in place; its mRID stays and its version goes up."""
     await db.run(update(d).where(d.c.device_group_id == group_id).values(version=d.c.version + 1, **columns))

@@ -51,6 +51,19 @@ async def locked(db: Connection, group_id: int) -> Row[Any] | None:
     return await db.one(_LOCKED, group_id=group_id)
 
 
+_EACH_LOCKED = (
+    select(device_group)
+    .where(among(device_group.c.id, bindparam("these")))
+    .order_by(device_group.c.id)
+    .with_for_update(key_share=True)
+)
+
+
+async def locked_each(db: Connection, group_ids: Sequence[int]) -> Sequence[Row[Any]]:
+    """The same of several groups, in the order of their ids."""
+    return await db.all(_EACH_LOCKED, these=list(group_ids))
+
+
 async def by_name(db: Connection, name: str) -> Row[Any] | None:
     """A group by its name."""
     return await db.one(select(device_group).where(device_group.c.name_key == key_of(name)))

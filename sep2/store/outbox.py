@@ -64,7 +64,7 @@ async def remove(db: Connection, ids: Collection[int]) -> None:
     await db.run(_TOLD, {"those": list(ids)})
 
 
-async def changed_each(db: Connection, kind: str, each: Sequence[Mapping[str, int]]) -> None:
+async def changed_each(db: Connection, kind: str, each: Sequence[Mapping[str, int | list[int]]]) -> None:
     """Record that several resources of one kind changed."""
     if each:
         await db.run(_INSERT, [_row(kind, ids) for ids in each])

@@ -9,10 +9,11 @@ override = Table(
     "override",
     metadata,
     number(),
-    Column("scope", String(16), nullable=False),  # connection device group aggregator system
+    Column("scope", String(16), nullable=False),  # connection device group aggregator system aggregation
     Column("subject", Text, nullable=False),  # a name, an LFDI, or nothing
     *limits(),
     Column("modes", Text, nullable=False, server_default="{}"),
+    Column("shares", Text, nullable=False, server_default="{}"),  # JSON: limits by place, where they are not the same
     time("start"),
     time("end"),
     Column("reason", String(24), nullable=False),  # see rules.authority.REASONS

@@ -74,6 +74,11 @@ async def devices_in(db: Connection, scope: str, subject_id: int) -> Sequence[Ro
     return await db.all(_DEVICES.where(_SCOPES[scope]), subject_id=subject_id)
 
 
+async def devices_with(db: Connection, ids: Collection[int]) -> Sequence[Row[Any]]:
+    """The same of devices that are named by their numbers."""
+    return await db.all(_DEVICES.where(among(end_device.c.id, list(ids))))
+
+
 async def add(db: Connection, **columns: Any) -> int:
     """The id of a new override."""
     return await db.add(insert(override).values(columns))

@@ -162,7 +162,7 @@ class PostgresDatabase(Database):
 
     async def leads(self) -> bool:
         """Whether this process is the one that does what one process at a time is to do."""
-        return await self._line.lead()
+        return self.may_lead and await self._line.lead()
 
     async def close(self) -> None:
         """Close every connection."""

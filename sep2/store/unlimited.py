@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, exists, func, or_, select
 
+from sep2.store.alarm_tables import alarm_member
 from sep2.store.connection import Connection
 from sep2.store.tables import alarm, client, connection, default_control, end_device, member
 
@@ -37,26 +38,27 @@ def _devices(*columns: Any) -> Select[Any]:
     return query.where(client.c.removed.is_(None))
 
 
-_CLIENT_LFDI = client.c.lfdi.label("client_lfdi")
-_DEVICE = _devices(end_device.c.lfdi, end_device.c.client_id, _CLIENT_LFDI, _UNBOUND.label("unbound")).where(
+_CLIENT = client.c.lfdi.label("client_lfdi"), client.c.kind.label("client_kind")
+_DEVICE = _devices(end_device.c.lfdi, end_device.c.client_id, *_CLIENT, _UNBOUND.label("unbound")).where(
     end_device.c.id == bindparam("device_id")
 )
 _OF_CLIENT = _devices(end_device.c.id).where(end_device.c.client_id == bindparam("client_id"), _UNBOUND).limit(1)
 _IN_GROUP = end_device.c.id.in_(select(member.c.end_device_id).where(member.c.device_group_id == bindparam("group_id")))
-_OF_MEMBERS = (
-    _devices(_CLIENT_LFDI, func.min(end_device.c.lfdi).label("lfdi")).where(_IN_GROUP, _UNBOUND).group_by(client.c.lfdi)
+_OF_ALL = (
+    _devices(*_CLIENT, func.min(end_device.c.lfdi).label("lfdi")).where(_UNBOUND).group_by(client.c.lfdi, client.c.kind)
 )
-_OF_ALL = _devices(_CLIENT_LFDI, func.min(end_device.c.lfdi).label("lfdi")).where(_UNBOUND).group_by(client.c.lfdi)
+_OF_MEMBERS = _OF_ALL.where(_IN_GROUP)
+_NAMED = exists().where(alarm_member.c.alarm_id == alarm.c.id, alarm_member.c.name == client.c.lfdi)
 _STANDING = (
     select(client.c.id, client.c.lfdi)
-    .join_from(client, alarm, alarm.c.subject == client.c.lfdi)
+    .join_from(client, alarm, or_(alarm.c.subject == client.c.lfdi, _NAMED))
     .where(alarm.c.code == bindparam("code"), alarm.c.cleared.is_(None))
     .where(exists().where(end_device.c.client_id == client.c.id, _IN_GROUP))
 )
 
 
 async def device(db: Connection, device_id: int, newcomers: int) -> Row[Any] | None:
-    """A device: lfdi, client_id, client_lfdi, and whether its export is `unbound`, but for the newcomers' default."""
+    """A device: lfdi, client_id, client_lfdi, client_kind; `unbound`: at most the newcomers' default bounds it."""
     return await db.one(_DEVICE, device_id=device_id, newcomers=newcomers)
 
 
@@ -66,15 +68,15 @@ async def has_any(db: Connection, client_id: int, newcomers: int) -> bool:
 
 
 async def of_members(db: Connection, group_id: int, newcomers: int) -> Sequence[Row[Any]]:
-    """The clients that have unbound devices in a group: client_lfdi, and the lfdi of one of them."""
+    """The clients that have unbound devices in a group: client_lfdi, client_kind, and the lfdi of one of them."""
     return await db.all(_OF_MEMBERS, group_id=group_id, newcomers=newcomers)
 
 
 async def of_all(db: Connection, newcomers: int) -> Sequence[Row[Any]]:
-    """The clients that have unbound devices: client_lfdi, and the lfdi of one of them."""
+    """The clients that have unbound devices: client_lfdi, client_kind, and the lfdi of one of them."""
     return await db.all(_OF_ALL, newcomers=newcomers)
 
 
 async def standing(db: Connection, code: str, group_id: int) -> Sequence[Row[Any]]:
-    """The clients for which an alarm of that code stands, and which have devices in a group: id, lfdi."""
+    """The clients that an alarm of that code is about, and which have devices in a group: id, lfdi."""
     return await db.all(_STANDING, code=code, group_id=group_id)

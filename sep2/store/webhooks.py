@@ -11,6 +11,7 @@ from sep2.rules.cursor import Keyset
 from sep2.rules.webhooks import Said, Wish, wants
 from sep2.store.connection import Connection
 from sep2.store.keyset import Following, select_following
+from sep2.store.market.override_tables import party_webhook
 from sep2.store.webhook_tables import webhook as t
 from sep2.store.webhook_tables import webhook_message as message
 
@@ -56,7 +57,7 @@ async def tell(db: Connection, messages: Sequence[Message], now: int, *, minute:
             for one in messages
             if one.topic in topics and (one.said is None or wants(wish, one.said, minute, are_escalated=are_escalated))
         ]
-        await _put(db, hearer.id, heard, now)
+        await put(db, hearer.id, heard, now)
 
 
 def wish_of(row: Row[Any]) -> Wish:
@@ -66,14 +67,17 @@ def wish_of(row: Row[Any]) -> Wish:
 
 async def tell_one(db: Connection, webhook_id: int, one: Message, now: int) -> int:
     """Put a message into the queue of one receiver; its number."""
-    await _put(db, webhook_id, [one], now)
+    await put(db, webhook_id, [one], now)
     await number(db, webhook_id)
     row = await db.one(select(t.c.next_sequence).where(t.c.id == webhook_id))
     return row.next_sequence - 1 if row else 0
 
 
-async def _put(db: Connection, webhook_id: int, messages: Sequence[Message], now: int) -> None:
-    """Without a number: whoever gave one here would hold the receiver's row, and others of the same alarm wait."""
+async def put(db: Connection, webhook_id: int, messages: Sequence[Message], now: int) -> None:
+    """Put messages into the queue of one receiver, without a number.
+
+    Whoever gave one here would hold the receiver's row, and others of the same alarm wait.
+    """
     rows = [
         {
             "webhook_id": webhook_id,
@@ -162,6 +166,7 @@ async def change(db: Connection, webhook_id: int, **columns: Any) -> None:
 async def remove(db: Connection, webhook_id: int) -> None:
     """Forget a receiver, and what waits for it."""
     await db.run(delete(message).where(message.c.webhook_id == webhook_id))
+    await db.run(delete(party_webhook).where(party_webhook.c.webhook_id == webhook_id))
     await db.run(delete(t).where(t.c.id == webhook_id))
 
 

@@ -67,6 +67,11 @@ MARKET_BODIES: dict[str, dict[str, Any]] = {
         "source": "x",
     },
     "settle_market": {"aggregation": "VPP", "day": None, "start": NOW - 7200, "end": NOW - 3600, "available": []},
+    "submit_plan": {
+        **{"aggregation": "South", "basis": "bid", "service": "energy", "step_s": 1800, "name": "p", "day": ""},
+        **{"waive_firm": False, "csv": ""},
+        "nodes": [{"node": "N1", "steps": [{"start": NOW + 1800, "low_w": 0, "plan_w": 1, "high_w": 2}]}],
+    },
     "pack_evidence": {"aggregation": "VPP", "start": NOW - 7200, "end": NOW - 3600, "as_of": NOW},
     "import_dispatches": {"form": "json", "text": "[]", "source": "x"},
     "release_commitment": {"start": NOW, "end": NOW + 3600},
@@ -194,6 +199,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "change_mirror": {"post_rate": 60, "reading_sign": "reversed"},
     "remove_mirror": {"with_readings": False},
     "rename_mirror": {"name": "m"},
+    "finish_restore": {"anyway": True},
 }
 CONTROL = {
     **{"start": NOW, "duration": 60, "limits": {"export_w": 1, "import_w": 1, "gen_w": 1, "load_w": 1}, "modes": {}},

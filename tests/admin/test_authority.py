@@ -240,6 +240,47 @@ async def test_a_draft_is_sent_by_its_author_or_by_somebody_who_is_the_second_pe
     assert (status, refused["code"]) == (400, "wrong_body")
 
 
+async def limited(street: Operator, export_w: int = 1500) -> dict[str, Any]:
+    """NMI1 has a default; an override of it that gives more."""
+    await street.change("PUT", "/groups/connection%20NMI1/default", {"limits": {"export_w": export_w}})
+    return override(limits={"export_w": 3000}, release=True)
+
+
+async def test_more_than_what_holds_is_given_by_an_engineer_and_a_second_one(street: Operator) -> None:
+    asked = await limited(street)
+    status, refused = await street.ask("POST", "/overrides", asked | {"release": False})
+    assert (status, refused["code"]) == (409, "override_loosens")
+    operator = await person(street, "Ada")
+    assert (await street.ask("POST", "/overrides", asked, token=operator))[0] == 403
+    strict(street)
+    for reason in ("test", "emergency"):
+        tried = await street.change("POST", "/overrides", asked | {"reason": reason}, dry_run="true")
+        assert tried["needs_second"] == "connection NMI1 may do more than what holds there", reason
+    assert "no network model was asked" in tried["warning"]
+    status, waits = await street.ask("POST", "/overrides", asked)
+    assert status == 202
+    assert await in_force(street) == {"opModExpLimW": (1500, "default")}
+    approval = f"/approvals/{waits['approval']}/approve"
+    assert (await street.ask("POST", approval, {}, token=operator))[0] == 403
+    engineer = await person(street, "Grace", "engineer")
+    done = await street.change("POST", approval, {}, token=engineer)
+    assert (done["answer"]["second"], done["answer"]["kind"]) == ("Grace", "loosening")
+    assert await in_force(street) == {"opModExpLimW": (3000, "override")}
+
+
+async def test_what_gives_more_gives_no_more_than_another_override(street: Operator) -> None:
+    asked = await limited(street)
+    await street.change("POST", "/overrides", asked)
+    tighter = await street.change("POST", "/overrides", override(limits={"export_w": 1000}))
+    assert await in_force(street) == {"opModExpLimW": (1000, "override")}
+    status, refused = await street.ask("POST", "/overrides", asked)
+    assert (status, refused["code"]) == (409, "override_loosens"), "it would give nobody more"
+    await street.change("POST", f"/overrides/{tighter['id']}/release", {})
+    assert await in_force(street) == {"opModExpLimW": (3000, "override")}
+    await street.change("POST", "/overrides/1/release", {})
+    assert await in_force(street) == {"opModExpLimW": (1500, "default")}
+
+
 async def test_another_persons_override_is_released_by_two(street: Operator) -> None:
     strict(street)
     ada, bob = await person(street, "Ada"), await person(street, "Bob")

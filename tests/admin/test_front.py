@@ -2,9 +2,11 @@
 
 import asyncio
 import io
+import re
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from sep2.admin.table import routes
 from sep2.rest.front import LARGEST_BODY
@@ -30,6 +32,8 @@ NASTY: list[Any] = [
     [],
     {},
 ]
+EPOCH = re.compile(r"\b1[78]\d{8}\b")
+"""A moment about NOW in epoch seconds, which nobody reads."""
 NASTY_IDS = ["%00", "%0a", "%", "_", "%2e%2e", "x" * 3000, "%F0%9D%9F%98", "-1", "9" * 30, "null", "%ff%fe"]
 
 
@@ -112,6 +116,7 @@ async def test_no_bad_body_is_the_servers_fault(street: Operator) -> None:
         for bad in _spoilt(good):
             status, said = await street.ask(method, path, data=msgspec.json.encode(bad))
             assert status < 500, (method, path, bad, said)
+            assert status < 400 or not EPOCH.search(said["message"]), (method, path, bad, said)
             tried += 1
     assert tried > 500
 
@@ -156,6 +161,14 @@ def _spoilt(good: dict[str, Any]) -> list[dict[str, Any]]:
         bad += [good | {"places": SHEET | {name: value}} for name in SHEET for value in NASTY]
         bad += [good | {"places": SHEET | {"rows": [[value, value, value]]}} for value in NASTY]
     return bad
+
+
+async def test_times_in_refusals_are_local(street: Operator) -> None:
+    utility = replace(street.house.settings.utility, zone="Australia/Adelaide")
+    street.house.settings = replace(street.house.settings, utility=utility)
+    ends = {"scope": "connection", "subject": "NMI1", "limits": {"export_w": 0}, "end": NOW - 1, "reason": "test"}
+    _, refused = await street.ask("POST", "/overrides", ends)
+    assert refused["message"].endswith("end: 2027-01-15 18:29:59+10:30 is not after 2027-01-15 18:30:00+10:30")
 
 
 async def test_no_bad_id_is_the_servers_fault(street: Operator) -> None:

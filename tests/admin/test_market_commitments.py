@@ -7,6 +7,8 @@ import pytest
 
 from tests.admin.conftest import NOW, Operator
 from tests.admin.market import BY_RULES, make_approved
+from tests.admin.published import publish
+from tests.admin.test_market_plans import plan, verdict_on
 
 HOUR = 3600
 FROM, TO = NOW + 4 * HOUR, NOW + 8 * HOUR
@@ -111,3 +113,18 @@ async def test_a_request_is_denied_with_its_reason_and_then_stays_so(operator: O
     assert (denied["state"], denied["reason"]) == ("denied", "retail program")
     status, answer = await operator.ask("POST", f"/market/commitments/{asked['id']}/hold")
     assert (status, answer["code"]) == (409, "commitment_state")
+
+
+async def test_what_an_accepted_plan_uses_moves_only_once_a_newer_version_frees_it(operator: Operator):
+    await make_approved(operator)
+    number = (await energy(operator))["id"]
+    await publish(operator, {"C1": 4000, "C2": 5000})
+    made = await verdict_on(operator, plan(*[2000.0] * 4, node="DER D1", start=FROM + HOUR))
+    assert made["state"] == "ok"
+    status, answer = await move(operator, number, FROM + HOUR, FROM + 2 * HOUR)
+    assert (status, answer["code"]) == (409, "planned")
+    assert f"plan {made['id']} version 1" in answer["message"]
+    assert (await move(operator, number, FROM, FROM + HOUR))[0] == 200
+    rest = next(one["id"] for one in (await operator.get("/market/commitments"))["items"] if one["service"] == "energy")
+    await verdict_on(operator, plan(0, 0, *[2000.0] * 2, node="DER D1", start=FROM + HOUR))
+    assert (await move(operator, rest, FROM + HOUR, FROM + 2 * HOUR))[0] == 200

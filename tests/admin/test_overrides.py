@@ -85,6 +85,14 @@ async def test_who_can_not_be_told_is_named_with_why(street: Operator) -> None:
         "D3": "another device holds the limits of its connection",
         "D4": "profile csip can not carry the import limit",
     }
+    assert sent["told_at_once"] + sent["told_by_polling"] == sent["devices"] - 1
+    (effect,) = sent["effects"]
+    assert effect["untold"] == 1, "who is told nothing holds nothing back"
+
+    asked = override(subject="NMI3", limits={"import_w": 500})
+    sent = await street.change("POST", "/overrides", asked, dry_run="true")
+    (effect,) = sent["effects"]
+    assert (effect["reach_then_w"], sent["told_by_polling"]) == (effect["reach_now_w"], 0)
 
 
 async def test_a_control_for_a_connection_goes_to_its_schedule_and_one_for_a_device_to_where_that_is(

@@ -1,6 +1,6 @@
 """Why a connection is limited at a moment; and limits that are most likely slips."""
 
-from sep2.operations.controls import issue_schedule
+from sep2.operations.schedules import Wanted, issue_schedules
 from sep2.rules import binding
 from sep2.rules.limits import Limits
 from sep2.rules.timeline import Interval
@@ -37,9 +37,8 @@ async def test_an_envelope_is_told_with_the_constraint_that_binds_it(street: Ope
         assert group is not None
         wanted = [Interval(NOW, NOW + 300, Limits(4000, 2100)), Interval(NOW + 300, NOW + 600, Limits(4000, 5000))]
         binds = {NOW: {"import": "capacity", "export": "over-voltage at node n12; phase b"}, NOW + 300: {}}
-        await issue_schedule(
-            db, group.id, wanted, NOW, source="envelope", reason_of=lambda start, _: binding.said(binds[start])
-        )
+        follows = Wanted(group.id, wanted, reason_of=lambda start, _: binding.said(binds[start]))
+        await issue_schedules(db, [follows], NOW, source="envelope")
     why = {one["mode"]: one for one in (await street.get("/connections/NMI1/why"))["modes"]}
     assert why["opModExpLimW"]["binding"] == "over-voltage at node n12, phase b"
     assert (why["opModImpLimW"]["binding"], why["opModImpLimW"]["reason"]) == ("capacity", "")

@@ -101,3 +101,18 @@ def test_without_its_driver_one_is_told_how_to_get_it(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", without, *words], env=env, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "pip install 'sep2[postgres]'" in done.stderr
+
+
+def test_several_workers_are_refused_where_they_can_not_serve(tmp_path: Path) -> None:
+    """On SQLite, with a clock that one process would move, and on a port that nobody knows before."""
+    assert say("init", str(tmp_path)).status == 0
+    done = say("serve", str(tmp_path), "--workers", "2")
+    assert done.status == 1
+    assert "--workers needs PostgreSQL" in done.err
+    assert "Leave --workers out" in done.err
+    text = (tmp_path / "sep2.toml").read_text().replace("sqlite:///sep2.db", "postgresql://sep2@nowhere/sep2")
+    for before, after, said in (('"system"', '"paced"', "clock"), ("port = 8443", "port = 0", "ports")):
+        (tmp_path / "sep2.toml").write_text(text.replace(before, after))
+        done = say("serve", str(tmp_path), "--workers", "2")
+        assert done.status == 1
+        assert f"--workers needs {said}" in done.err

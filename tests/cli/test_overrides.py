@@ -63,7 +63,7 @@ SAID_ONCE = {
     "--for 1h --until +2h --reason test": "--for and --until both say when it ends",
     "--for 1h --reason silly": "An override has a reason out of a list: --reason: 'silly' is none of",
     "--for 1h --reason other": "An override has a reason out of a list: --note: the reason other needs words",
-    "--for 10d --reason test": "before it ends: --for: 864000 s, and 604800 s at most",
+    "--for 10d --reason test": "before it ends: --for: 10 d, and 7 d at most",
     "--for 1h --reason test --export 5MW": "or send it with --anyway: --export: 5000000 W",
     "--for 1h --reason other --note {long}": "Error: --note: Expected str of length <= 160",
 }

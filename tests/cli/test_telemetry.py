@@ -97,3 +97,11 @@ def test_documents_events_responses_and_contacts_are_listed(sep2, metered):
     assert ok(sep2("response", "list", "--client", "=Meters")).last_line == "No responses."
     assert "=Meters" in ok(sep2("contact", "list")).out
     assert "NMI-M" in ok(sep2("contact", "devices", "--client", "=Meters")).out
+
+
+def test_modes_are_shown_beside_what_was_measured_and_what_is_unknown_says_why(sep2, metered):
+    lfdi, _ = metered
+    assert "no mode was in force" in ok(sep2("device", "modes", lfdi)).last_line
+    ok(sep2("default", "set", "--connection", "NMI-M", "--power-factor", "0.95:absorb"))
+    ok(sep2("device", "modes", lfdi[:12], "--from", "-6h"))
+    assert sep2("device", "modes", lfdi, "--from", "-30d").status == 1

@@ -7,6 +7,27 @@ from tests.desk.conftest import Room
 from tests.desk.test_pages import AXE, HOSTILE
 
 
+async def test_a_certificate_that_knocks_is_registered_from_its_alarm(room: Room) -> None:
+    world = room.world
+    for _ in range(3):
+        raw = await world.as_("stranger")
+        assert (await raw.get("/dcap")).status == 404
+    await world.state.knocks.once()
+    async with room.sight() as sight:
+        await sight.go("/desk/alarms")
+        await sight.page.click("table a >> text=/certificate/ >> nth=0")
+        await sight.page.click("text=Register it as an aggregator")
+        await sight.page.fill("#f-name", "Newcomer")
+        await sight.page.click("text=Show what it would do")
+        await sight.page.click(".send")
+        await sight.page.wait_for_selector("h1 >> text=Client Newcomer")
+        await world.state.knocks.once()
+        await sight.go("/desk/alarms")
+        assert world.people.lfdi("stranger") not in await sight.text()
+        assert not sight.wrong
+    assert (await (await world.as_("stranger")).get("/dcap")).status == 200
+
+
 async def test_an_alarm_is_acknowledged_with_a_note_and_shelved_with_a_reason(room: Room) -> None:
     async with room.world.state.db.write() as db:
         number = await alarms.raise_one(db, "client_silent", "sunny", HOSTILE, now=room.world.clock.now())

@@ -8,7 +8,8 @@ import pytest
 from sep2.desk import app as desk
 from tests.admin.conftest import *  # noqa: F403 — an operator, and a street
 from tests.admin.conftest import NOW, TOKEN, Operator
-from tests.admin.market import der, grant_local, make_aggregation, make_parties
+from tests.admin.market import der, grant_local, make_aggregation, make_approved, make_parties
+from tests.admin.published import publish
 
 
 @pytest.fixture
@@ -74,3 +75,33 @@ async def test_the_participation_calendar_shows_who_has_a_der_in_which_hour(stre
     assert shown.count("<td>local_energy (local)</td>") == 1
     assert html.escape(HOSTILE) in shown
     assert HOSTILE not in shown
+
+
+async def test_a_plan_is_drawn_with_its_band_and_what_is_deliverable(operator: Operator):
+    await make_approved(operator)
+    await publish(operator, {"C1": 4000, "C2": 5000})
+    steps = [
+        {"start": NOW + 1800 * (n + 1), "low_w": -100, "plan_w": 10, "high_w": high}
+        for n, high in enumerate((8500, 9400, 9400))
+    ]
+    nodes = [{"node": "N17", "steps": steps}]
+    assert "No plan is ahead" in await page(operator, "/desk/market")
+    made = await operator.change(
+        "POST", "/market/plans", {"aggregation": "VPP", "step_s": 1800, "name": HOSTILE, "nodes": nodes}
+    )
+    checking = await page(operator, f"/desk/plan?id={made['id']}")
+    assert "checking" in checking
+    await operator.house.plan_verdicts.once()
+    listed = await page(operator, "/desk/market")
+    assert f'href="/desk/plan?id={made["id"]}&amp;version=1"' in listed
+    assert "▲ limit" in listed
+    shown = await page(operator, f"/desk/plan?id={made['id']}&version=1&node=N17")
+    assert HOSTILE not in shown
+    assert "-9000 to 9000" in shown
+    assert "over-voltage at node n12" in shown
+    assert shown.count('class="wrong"') == 2, "the two steps beyond the limit are marked"
+    paths = {name: re.search(rf'class="{name}" d="([^"]+)"', shown) for name in ("deliverable", "band", "planned")}
+    assert all(paths.values())
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    async with operator.http.get("/desk/plan?id=99", headers=headers) as answer:
+        assert answer.status == 404

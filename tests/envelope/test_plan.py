@@ -99,6 +99,8 @@ def other_than_usual(problem):
         "max_min_floor": 0.7,
         "ceiling_import_w": np.full(STEPS, 500.0),
         "ceiling_export_w": np.full((STEPS, COUNT), np.inf),
+        "floor_import_w": np.full((STEPS, COUNT), 400.0),
+        "floor_export_w": np.full((STEPS, COUNT), 300.0),
         "weight_import": np.linspace(1.0, 2.0, STEPS),
         "weight_export": np.full((STEPS, COUNT), 3.0),
         "base_z": 1.5,

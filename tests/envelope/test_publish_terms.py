@@ -13,10 +13,10 @@ from envelope.schedule.codes import CAPACITY
 from sep2.client.schedule import Control, Default, Program, Schedule
 from sep2.operations.clients import NewClient, register_client
 from sep2.operations.connections import NewConnection, add_connection
-from sep2.operations.controls import intervals_of
 from sep2.operations.defaults import set_default
 from sep2.operations.devices import NewDevice, add_device
 from sep2.operations.groups import NewGroup, assign, create_group
+from sep2.operations.schedules import intervals_of
 from sep2.rules.limits import Limits
 from sep2.rules.timeline import Interval
 from sep2.store import connections, controls

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from envelope.command_line.commands import app
+from envelope.operation.measurement_upkeep import erase_connection
 from envelope.operation.run_store import RunStore
 from gridmodel.meter_data.live_values import LiveBatch, LiveValue
 from gridmodel.meter_data.staging import Series
@@ -231,6 +232,22 @@ async def test_every_published_number_is_calculated_again_to_the_bit_from_what_w
     assert records.octets() < before
     assert (await asyncio.to_thread(CliRunner().invoke, app, ["replay", runs[0], str(office.folder)])).exit_code != 0
     assert (await _replayed(office, runs[2]))["same"]
+    # A customer's forecasts are erased from the inputs that are kept; such a run says so, and what it published stays.
+    assert await erase_connection(office.state.settings, "H2") > 100
+    assert not (office.folder / "envelope-forecast.npz").exists()
+    for path in records.folder.rglob("*.calculation"):
+        kept_of = {
+            name: records.objects.get_array(one)
+            for name, one in json.loads(zlib.decompress(path.read_bytes()))["arrays"].items()
+            if name.startswith(("base_load", "scenarios.load"))
+        }
+        assert kept_of
+        assert not any(one[..., 1].any() for one in kept_of.values())
+        assert all(one[..., [0, 2]].any() for one in kept_of.values())
+    done = await asyncio.to_thread(CliRunner().invoke, app, ["replay", runs[2], str(office.folder)])
+    assert "were erased" in done.output
+    assert len(records.publications(runs[2])) >= 1
+    assert await erase_connection(office.state.settings, "H2") == 0
 
 
 async def _replayed(office, run):

@@ -6,15 +6,17 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from envelope.forecast.forecast_file import load
 from envelope.operation import input_ages, measurement_spool, start
+from envelope.operation.run_store import RunStore
 from gridmodel.meter_data.reading import Window, net_import_w
 from gridmodel.meter_data.store import Kind
 from sep2.extension import ExtensionError
 from sep2.operations.plans import look_at_plans, note_plan
 from sep2.server.plan_watch import PlanWatch
 from tests.envelope.homes_history import homes
-from tests.envelope.rolling import DAY_S, HOMES, NOW, STEP_S, at_work, put
-from tests.envelope.test_rolling import ended, published
+from tests.envelope.rolling import DAY_S, HOMES, NOW, STEP_S, at_work, put, save_plan
+from tests.envelope.test_rolling import ended, published, report, round_that
 
 
 @pytest.fixture
@@ -118,3 +120,46 @@ async def test_files_that_are_put_into_the_incoming_folder_are_taken_once_whole_
 
 def _iso(at):
     return datetime.fromtimestamp(at, UTC).isoformat()
+
+
+def base_of(office, run):
+    """(K, T, C) W and (K, T) V of the paths that a run was calculated with, from its record."""
+    records = RunStore(office.folder / "envelope-records")
+    (at,) = {one.calculated for one in records.publications(run)}
+    scenarios = records.calculation(run, at).problem.scenarios
+    return scenarios.load_w[:, :, 0], np.abs(scenarios.source_v[:, :, 0, 0])
+
+
+async def test_what_was_measured_moves_the_next_hours_and_a_late_head_voltage_spreads_its_paths(tmp_path):
+    async with at_work(tmp_path, planned=False) as office:
+        rng = np.random.default_rng(2)
+        # A voltage that wanders through the day, so that a difference from it lasts.
+        head = 6350.0 + 20.0 * np.repeat(rng.normal(0.0, 1.0, 30 * 4), 12)
+        put(office.store, Kind.SCADA, {("head", "v"): head}, NOW - DAY_S)
+        drawn = homes(31, 3)[0]
+        # H1 has now and then half a day of much load: what it draws more than expected goes on for hours.
+        drawn[:, 0] += 2000.0 * np.repeat(rng.integers(0, 2, 31 * 4), 12)
+        known = drawn[: 30 * 48]
+        put(office.store, Kind.AMI, {("H1", "net_w"): known[:, 0]}, NOW - 3600)
+        save_plan(office.folder, office.feeder)
+        made = await round_that(office, lambda made: made.ended == "published")
+        assert not any("last hours" in one for one in made.notes)
+        for at in (NOW, NOW + 900, NOW + STEP_S):
+            report(office, "v", 6420.0, at)
+        put(office.store, Kind.AMI, {("H1", "net_w"): [9000.0]}, NOW + STEP_S, start=NOW)
+        await office.move(NOW + STEP_S)
+        made = await ended(office)
+        assert "base load of 1 connections moved by what they drew in the last hours: +" in str(made.notes)
+        assert "head voltage moved by what was measured in the last hours: +" in str(made.notes)
+        base_w, head_v = base_of(office, made.run)
+        moved = (base_w - load(office.folder / "envelope-forecast.npz").path_w[:, :48]).mean(axis=0)
+        assert moved[0, 0] > 500
+        assert moved[0, 0] > moved[10, 0], "it wears off"
+        assert abs(moved[12:]).max() < 1, "and is over after six hours"
+        assert abs(moved[:, 1:]).max() < 1, "of the others nothing is known"
+        # No reading since: an hour is more than twice the age that it may have.
+        await office.move(NOW + 3 * STEP_S)
+        made = await ended(office)
+        assert "head voltage is late: its paths are 2 times as wide" in made.notes
+        assert np.ptp(base_of(office, made.run)[1][:, 20]) == pytest.approx(2 * np.ptp(head_v[:, 22]), rel=0.01)
+        assert "limits only tighten" in (await office.alarms())["inputs_late"]

@@ -16,8 +16,8 @@ from envelope.operation.mode import Mode, OperatingState, StaticLimits
 from envelope.operation.publication_terms import SOURCE, PublicationTerms
 from envelope.schedule import Binding
 from envelope.schedule.codes import CAPACITY
-from sep2.operations.controls import intervals_of
 from sep2.operations.defaults import set_default
+from sep2.operations.schedules import intervals_of
 from sep2.rules.limits import Limits
 from sep2.store import connections, controls, defaults
 from tests.envelope.cases import START, STEP_S, street

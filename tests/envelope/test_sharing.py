@@ -16,10 +16,11 @@ from envelope.problem import Policy
 from gridmodel.model.devices import Device
 from sep2.operations.clients import NewClient, register_client
 from sep2.operations.connections import NewConnection, add_connection
-from sep2.operations.controls import intervals_of, limits_of
+from sep2.operations.controls import limits_of
 from sep2.operations.defaults import set_default
 from sep2.operations.devices import NewDevice, add_device, remove_device
 from sep2.operations.documents import put_der_document
+from sep2.operations.schedules import intervals_of
 from sep2.rules.limits import Limits
 from sep2.store import commissioning, connections, controls, defaults, devices, open_database, tables
 from tests.envelope.cases import START, STEP_S, street

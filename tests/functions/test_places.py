@@ -58,6 +58,22 @@ async def test_a_device_that_registers_itself_is_limited_before_anybody_looks(pe
         assert people.lfdi("stranger") not in await standing(world, "default_in_force")
 
 
+async def test_devices_that_connect_by_themselves_and_have_no_limit_are_one_alarm(world):
+    lfdis = [managed_lfdi(32473) for _ in range(3)]
+    ids = []
+    subject = "devices that connect by themselves"
+    async with world.state.db.write() as db:
+        for number, lfdi in enumerate(lfdis):
+            client = await register_client(db, NewClient(f"gateway {number}", lfdi, "device"), NOW)
+            ids.append(await add_device(db, NewDevice(lfdi, client), NOW))
+        assert lfdis[0] in await alarms.members_about(db, "default_in_force", subject)
+        await place_device(db, ids[0], "NMI9", NOW)
+        await set_default(db, world.ids.groups["NMI9"], Limits(export_w=800), now=NOW)
+        members = await alarms.members_about(db, "default_in_force", subject)
+    assert set(lfdis) - set(members) == {lfdis[0]}
+    assert not {*lfdis} & {*await standing(world, "default_in_force")}, "none has an alarm of its own"
+
+
 async def test_who_leaves_its_last_group_is_a_newcomer_again(world):
     async with world.state.db.write() as db:
         device = await add_device(db, NewDevice(LFDI, world.ids.clients["sunny"]), NOW)

@@ -8,12 +8,13 @@ from sqlalchemy import select
 from sep2.errors import Conflict
 from sep2.operations.clients import NewClient, register_client
 from sep2.operations.connections import NewConnection, add_connection
-from sep2.operations.controls import ControlOver, NewControl, cancel_control, issue_controls, issue_schedule
+from sep2.operations.controls import ControlOver, NewControl, cancel_control, issue_controls
 from sep2.operations.curves import CurveInUse, NoSuchCurve, create_curve, remove_curve
 from sep2.operations.defaults import Beside, set_default
 from sep2.operations.devices import NewDevice, add_device
 from sep2.operations.groups import NewGroup, create_group
 from sep2.operations.modes import BadMode
+from sep2.operations.schedules import Wanted, issue_schedules
 from sep2.rules.curves import Curve, Point
 from sep2.rules.identifiers import managed_lfdi
 from sep2.rules.limits import Limits
@@ -77,7 +78,7 @@ async def test_of_the_same_control_there_is_one(database, group):
 async def test_of_schedules_one_stands(database, group):
     async def issue(db, watts):
         wanted = [Interval(2000 + n * 100, 2100 + n * 100, Limits(export_w=watts + n)) for n in range(3)]
-        await issue_schedule(db, group, wanted, NOW, source="envelope")
+        await issue_schedules(db, [Wanted(group, wanted)], NOW, source="envelope")
 
     assert await together(database, issue, [(watts,) for watts in (10, 20, 30, 40)]) == [None] * 4
     assert len((await standing(database))[0]) == 3

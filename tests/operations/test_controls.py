@@ -8,6 +8,7 @@ from sep2.operations.connections import NewConnection, add_connection
 from sep2.operations.controls import BadControl, ControlOver, Issued, NewControl, TooManyControls
 from sep2.operations.devices import NewDevice, add_device
 from sep2.operations.modes import BadMode
+from sep2.operations.schedules import Wanted, issue_schedules
 from sep2.rules.limits import BadLimit, Limits
 from sep2.rules.paging import Page
 from sep2.rules.timeline import Interval
@@ -106,7 +107,7 @@ async def test_a_control_is_cancelled_once(database, group):
 async def test_a_schedule_is_topped_up_by_its_new_end(database, group):
     async def publish(now, *intervals):
         async with database.write() as db:
-            return await verbs.issue_schedule(db, group, intervals, now, source="envelope")
+            return (await issue_schedules(db, [Wanted(group, intervals)], now, source="envelope"))[0]
 
     first = await publish(NOW, Interval(NOW, NOW + 7200, LOW))
     later = await publish(NOW + 1800, Interval(NOW + 1800, NOW + 7200, LOW), Interval(NOW + 7200, NOW + 9000, LOW))
@@ -120,7 +121,8 @@ async def test_a_schedule_is_topped_up_by_its_new_end(database, group):
 async def test_an_operators_control_is_no_part_of_the_schedule(database, group):
     await issue(database, group, hour(1, HIGH))
     async with database.write() as db:
-        issued = await verbs.issue_schedule(db, group, [Interval(NOW + 3600, NOW + 7200, HIGH)], NOW, source="envelope")
+        wanted = Wanted(group, [Interval(NOW + 3600, NOW + 7200, HIGH)])
+        (issued,) = await issue_schedules(db, [wanted], NOW, source="envelope")
     assert issued == Issued()
 
 

@@ -5,7 +5,7 @@ from sqlalchemy import select
 
 from sep2.operations.clients import NewClient, register_client
 from sep2.operations.connections import NewConnection, add_connection
-from sep2.operations.controls import NewControl, TooManyControls, cancel_control, issue_controls, issue_schedule
+from sep2.operations.controls import NewControl, TooManyControls, cancel_control, issue_controls
 from sep2.operations.defaults import set_default
 from sep2.operations.devices import NewDevice, add_device
 from sep2.operations.groups import NewGroup, assign, create_group, unassign
@@ -22,6 +22,7 @@ from sep2.operations.overrides import (
     send,
 )
 from sep2.operations.plausible import LimitBeyondRating
+from sep2.operations.schedules import Wanted, issue_schedules
 from sep2.rules.limits import Limits
 from sep2.rules.timeline import Interval
 from sep2.store import connections, controls, groups
@@ -63,7 +64,8 @@ class Street:
         first = now - (now - NOW) % STEP
         wanted = [Interval(first + k * STEP, first + (k + 1) * STEP, Limits(9000, w)) for k, w in enumerate(watts)]
         async with self.database.write() as db:
-            return await issue_schedule(db, self.own[name], wanted, now, source="envelope", most_ahead=most)
+            asked = Wanted(self.own[name], wanted, most)
+            return (await issue_schedules(db, [asked], now, source="envelope"))[0]
 
     async def override(
         self, now, scope="connection", of="NMI1", export_w=0, *, start=None, end=None, terms=None, **more

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from sep2.operations import backstops
 from sep2.operations.clients import NewClient, register_client
 from sep2.operations.connections import NewConnection, add_connection
-from sep2.operations.controls import ControlOver, NewControl, cancel_control, issue_controls, issue_schedule
+from sep2.operations.controls import ControlOver, NewControl, cancel_control, issue_controls
 from sep2.operations.devices import NewDevice, add_device
 from sep2.operations.groups import NewGroup, assign, create_group
 from sep2.operations.overrides import NewOverride, OverrideLoosens, OverrideOver, Terms, release, send
+from sep2.operations.schedules import Wanted, issue_schedules
 from sep2.rules.limits import Limits
 from sep2.rules.timeline import Interval
 from sep2.store import connections, groups, open_database
@@ -96,7 +97,7 @@ class World:
                 wanted.append(Interval(at, at + length, Limits(watts, watts + 50)))
                 at += length
             async with self.db.write() as db:
-                await issue_schedule(db, self.groups["connection"], wanted, self.now, source="envelope")
+                await issue_schedules(db, [Wanted(self.groups["connection"], wanted)], self.now, source="envelope")
         elif step[0] == "override":
             _, scope, ahead, duration, said = step
             start = self.now + ahead

@@ -46,16 +46,29 @@ class House:
         self.ids = await populate(database, self.people, NOW)
         await database.close()
 
-    async def start(self) -> None:
-        """Start the server, and return when it answers."""
+    async def start(self, *arguments: str) -> None:
+        """Start the server, and return when it answers; arguments: of `sep2 serve` beside the folder."""
         environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
         with (self.folder / "log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-c", SERVE, "serve", str(self.folder), env=environment, stdin=DEVNULL, stderr=log
+                sys.executable,
+                "-c",
+                SERVE,
+                "serve",
+                str(self.folder),
+                *arguments,
+                env=environment,
+                stdin=DEVNULL,
+                stderr=log,
             )
         while not await self._answers():
             assert self._process.returncode is None, (self.folder / "log").read_text()
             await asyncio.sleep(0.02)
+
+    def say(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        assert self._process is not None
+        self._process.send_signal(number)
 
     async def kill(self) -> None:
         """End it as a power cut would: nothing of it runs any more."""

@@ -210,10 +210,13 @@ PROOFS = {
     "review_overdue": "admin/test_market_reviews.py",
     "reading_unproven": "server/test_alarm_causes.py",
     "set_max_w": "server/test_ratings.py",
+    "setting_not_followed": "server/test_followed_modes.py",
     "tls_refused": "server/test_knocks.py",
     "too_many_requests": "server/test_shares.py",
     "unregistered_device": "envelope/test_premises.py",
     "unregistered_lfdi": "server/test_knocks.py",
+    "verdict_late": "admin/test_market_plans.py",
+    "band_broken": "server/test_plan_credit.py",
     "worker_dead": "server/test_alarm_causes.py",
 }
 """The tests that raise and clear each kind of alarm by making its cause real."""

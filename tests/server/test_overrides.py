@@ -3,8 +3,8 @@
 import pytest
 
 from sep2.operations import backstops
-from sep2.operations.controls import issue_schedule
 from sep2.operations.overrides import NewOverride, Terms, release, send
+from sep2.operations.schedules import Wanted, issue_schedules
 from sep2.rules.limits import Limits
 from sep2.rules.timeline import Interval
 from sep2.store import connections, groups, overrides
@@ -27,7 +27,7 @@ class Watched:
         first = now - (now - NOW) % STEP
         wanted = [Interval(first + k * STEP, first + (k + 1) * STEP, Limits(9000, w)) for k, w in enumerate(watts)]
         async with self.world.state.db.write() as db:
-            await issue_schedule(db, self.world.ids.groups["NMI1"], wanted, now, source="envelope")
+            await issue_schedules(db, [Wanted(self.world.ids.groups["NMI1"], wanted)], now, source="envelope")
 
     async def override(self, now, export_w, end):
         async with self.world.state.db.write() as db:

@@ -6,6 +6,7 @@ from sep2.operations.clients import NewClient, register_client
 from sep2.operations.devices import NewDevice, add_device
 from sep2.rules.identifiers import managed_lfdi
 from sep2.rules.silence import Contact, Silence, is_mass
+from sep2.rules.told_times import told
 from sep2.server.contacts import Contacts
 from sep2.server.seen import What
 from sep2.store import alarms
@@ -49,11 +50,12 @@ async def test_a_silent_aggregator_is_one_alarm_for_all_its_devices_and_clears_a
     world.advance(last + 900)
     (((code, subject), row),) = (await standing(world)).items()
     assert (code, subject, row.priority) == ("client_silent", "sunny", 2)
-    assert "58 devices under it" in row.detail, "with its own"
+    assert row.detail == f"not heard of since {told(last)}; 58 devices under it", "with its own"
     status = await operator.get("/status")
     assert status["silent_clients"] == ["sunny"]
     await sunny.get("/dcap")
-    assert len(await standing(world)) == 1, "one poll is no pace yet"
+    (row,) = (await standing(world)).values()
+    assert row.detail.startswith("heard of again since 2"), "one poll is no pace yet"
     await poll(world, sunny, 60)
     assert await standing(world) == {}
     assert (await operator.get("/status"))["silent_clients"] == []

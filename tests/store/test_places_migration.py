@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from sep2.operations.controls import issue_schedule
+from sep2.operations.schedules import Wanted, issue_schedules
 from sep2.rules.limits import Limits
 from sep2.rules.timeline import Interval
 from sep2.store import connections, controls, groups, migrate, open_database, outbox
@@ -67,7 +67,7 @@ async def test_what_was_sent_into_a_connections_own_program_stays_until_it_ends(
         own = (await connections.by_name(db, "NMI1")).device_group_id
         for now in (NOW, NOW + 300):
             wanted = [Interval(now, now + 1200, Limits(export_w=3000 + now - NOW))]
-            await issue_schedule(db, own, wanted, now, source="envelope")
+            await issue_schedules(db, [Wanted(own, wanted)], now, source="envelope")
         stands = await controls.one(db, 1)
         assert (stands.cancelled, stands.successor_created) == (None, None)
         rows = [row for row in await controls.standing(db, own, NOW + 300) if row.source == "envelope"]

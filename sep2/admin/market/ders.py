@@ -8,9 +8,9 @@ from sqlalchemy import Row
 
 from sep2.admin import types as base
 from sep2.admin.market.common import as_of, now_of, party_id, profiles_of, written
-from sep2.admin.market.der_sheets import COLUMNS, cells_of, read_sheet
 from sep2.admin.types import market_register as t
 from sep2.operations.market import ders, entries, reviews
+from sep2.partner.der_sheets import COLUMNS, Sheet, cells_of, read_sheet
 from sep2.rest.route import Request, listed, page
 from sep2.rest.types import Done, Listed, Nothing
 from sep2.rules.market.register import DerFacts
@@ -52,7 +52,8 @@ async def add_der(rq: Request, asked: t.NewDer) -> t.Der:
 
 async def import_ders(rq: Request, asked: t.NewDers) -> t.DersAdded:
     """The DERs of a sheet: all of them, or none and everything that is wrong, by line and field."""
-    new = await read_sheet(rq.db, asked, rq.now)
+    sheet = Sheet(asked.sheet.columns, asked.sheet.rows, asked.party, asked.confirmed)
+    new = await read_sheet(rq.db, sheet, rq.now)
     await ders.add_ders(rq.db, new, written(rq))
     return t.DersAdded(added=len(new), names=[one.name for one in new[:MOST_NAMES]])
 

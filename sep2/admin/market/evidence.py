@@ -12,6 +12,7 @@ from sep2.rest.route import Request, listed, page
 from sep2.rest.types import Listed, Nothing
 from sep2.rules.market.faults import Fault, refuse
 from sep2.rules.row_numbers import row_number
+from sep2.rules.told_times import told
 from sep2.store.market import intervals
 from sep2.store.market import packs as stored
 
@@ -68,17 +69,17 @@ async def report_market(rq: Request, asked: t.MarketReportQuery) -> t.MarketRepo
 async def _as_of(rq: Request, number: int, asked: t.NewEvidence) -> int:
     if asked.as_of is not None:
         if asked.as_of > rq.now:
-            refuse([Fault("as_of", "in_future", str(asked.as_of), f"at most now, {rq.now}")])
+            refuse([Fault("as_of", "in_future", told(asked.as_of), f"at most now, {told(rq.now)}")])
         return asked.as_of
     runs = [one for one in await intervals.runs(rq.db, number, 0) if one.start < asked.end and asked.start < one.end]
     if not runs:
-        refuse([Fault("start", "not_settled", str(asked.start), "a time that was settled: sep2 market settle")])
+        refuse([Fault("start", "not_settled", told(asked.start), "a time that was settled: sep2 market settle")])
     return int(max(one.recorded_at for one in runs))
 
 
 def _check_span(start: int, end: int) -> None:
     if not start < end <= start + LONGEST_S:
-        refuse([Fault("end", "bad_span", str(end), f"after start {start}, and at most {LONGEST_S} s later")])
+        refuse([Fault("end", "bad_span", told(end), f"after start {told(start)}, and at most {LONGEST_S} s later")])
 
 
 def _said(row: Row[Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from sqlalchemy import Row
 
 from sep2.admin.market.common import now_of, office_of, profiles_of, require, written
 from sep2.admin.types import market_reviews as t
-from sep2.operations.market import entries, grouping, letters, reviews, screening
+from sep2.operations.market import entries, grouping, letters, messages, reviews, screening
 from sep2.rest.route import Request, listed, page
 from sep2.rest.types import Listed, Nothing
 from sep2.rules.market.clocks import ClockState
@@ -19,6 +19,7 @@ from sep2.rules.market.reviewing import OPEN, Decided, State
 from sep2.rules.roles import REVIEWER, SUPERVISOR
 from sep2.rules.webhooks import Topic
 from sep2.store import webhooks
+from sep2.store.market import register
 from sep2.store.market import reviews as stored
 
 OVERDUE = "overdue"
@@ -50,6 +51,7 @@ async def find_incomplete(rq: Request, asked: t.Incomplete) -> t.ReviewShown:
     """The review, which waits until what is missing has come."""
     row = await _locked(rq)
     await reviews.find_incomplete(rq.db, row, asked.missing, rq.now)
+    await _tell_party(rq, row, "review_incomplete", {"review": row.id, "missing": asked.missing})
     return await _again(rq, row.id)
 
 
@@ -106,6 +108,15 @@ async def _carry_out(rq: Request, row: Row[Any], decision: reviews.Decision) -> 
     told = {"review": row.id, "aggregation": row.aggregation_name, "outcome": state, "letter_sha256": sha256}
     message = webhooks.Message(Topic.MARKET, "review_decided", row.aggregation_name, told)
     await webhooks.tell(rq.db, [message], rq.now)
+    await _tell_party(rq, row, "review_decided", told)
+
+
+async def _tell_party(rq: Request, row: Row[Any], kind: str, data: dict[str, Any]) -> None:
+    """Have the party of a review's aggregation be told something of it."""
+    aggregation = await register.entry(rq.db, "aggregation", row.aggregation_id, now_of(rq))
+    if aggregation is not None:
+        telling = messages.Telling(aggregation.party_id, kind, row.aggregation_name, data)
+        await messages.tell(rq.db, [telling], rq.now)
 
 
 async def _decided(rq: Request, row: Row[Any], asked: t.NewDecision) -> list[Decided]:
@@ -138,6 +149,7 @@ async def close_dispute(rq: Request, asked: t.CloseDispute) -> t.ReviewShown:
     row = await reviews.find(rq.db, rq.ids["review"], locks=True)
     state = None if asked.state is None else State(asked.state)
     await reviews.close_dispute(rq.db, row, asked.outcome, state=state, written=written(rq))
+    await _tell_party(rq, row, "review_dispute_closed", {"review": row.id, "outcome": asked.outcome})
     return await _again(rq, row.id)
 
 

@@ -19,6 +19,7 @@ from sep2.rules.market.clocks import day_bounds
 from sep2.rules.market.faults import Fault, refuse
 from sep2.rules.market.profiles import read_profile
 from sep2.rules.row_numbers import row_number
+from sep2.rules.told_times import told
 from sep2.store.market import intervals as stored
 from sep2.store.market import register
 from sep2.store.market.facts import AsOf
@@ -37,7 +38,7 @@ async def settle_market(rq: Request, asked: t.NewSettlement) -> t.Settlement:
     rules = await _rules(rq, identity)
     span = _span(asked, rules)
     if span[1] > rq.now:
-        raise NotOver(f"end: {span[1]} is after now, {rq.now}")
+        raise NotOver(f"end: {told(span[1])} is after now, {told(rq.now)}")
     refuse([Fault("available", "ends_before_start", one.der, "end after start")
             for one in asked.available if one.end <= one.start])  # fmt: skip
     declared = [Declared(one.der, one.start, one.end, one.available_w) for one in asked.available]
@@ -100,7 +101,7 @@ def _span(asked: t.NewSettlement, rules: Rules) -> tuple[int, int]:
         refuse([Fault("day", "missing", "", "a local day, or start and end")])
     start, end = asked.start or 0, asked.end or 0
     if not start < end <= start + LONGEST_S:
-        refuse([Fault("end", "bad_span", str(end), f"after start {start}, and at most {LONGEST_S} s later")])
+        refuse([Fault("end", "bad_span", told(end), f"after start {told(start)}, and at most {LONGEST_S} s later")])
     return start, end
 
 

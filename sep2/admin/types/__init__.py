@@ -90,6 +90,7 @@ from sep2.admin.types.controls import (
 from sep2.admin.types.curves import Curve, CurveKind, CurveMade, CurvePoint, CurveQuery, NewCurve, Reference
 from sep2.admin.types.customers import Customer, CustomerMoved, MoveIn
 from sep2.admin.types.desk import ConnectionLimits, InForceCounts, LimitRun, LimitsQuery, Probe, ReachRun
+from sep2.admin.types.followed import DeviceModes, ModeMeasured, ModesQuery
 from sep2.admin.types.groups import Default, Group, GroupQuery, Level, Members, NewDefault, NewGroup
 from sep2.admin.types.looking import (
     Calendar,
@@ -196,6 +197,7 @@ from sep2.admin.types.register import (
     ServedDefault,
     ServedMode,
 )
+from sep2.admin.types.restoring import FinishRestore, LostControl, Restore
 from sep2.admin.types.shifts import Handover, NewNote, ShiftEntry, ShiftNote, ShiftStanding
 from sep2.admin.types.telemetry import (
     ClientContact,
@@ -306,6 +308,7 @@ __all__ = [
     "DeviceAdded",
     "DeviceChange",
     "DeviceContact",
+    "DeviceModes",
     "DeviceQuery",
     "DeviceShown",
     "Document",
@@ -324,6 +327,7 @@ __all__ = [
     "FeederShown",
     "Figure",
     "FinishReplacement",
+    "FinishRestore",
     "GrantWord",
     "Group",
     "GroupChange",
@@ -349,12 +353,15 @@ __all__ = [
     "Listed",
     "Listing",
     "LogEvent",
+    "LostControl",
     "Me",
     "Members",
     "Mirror",
     "MirrorChange",
     "MirrorQuery",
     "ModeInForce",
+    "ModeMeasured",
+    "ModesQuery",
     "MoveIn",
     "MovePlace",
     "Moved",
@@ -434,6 +441,7 @@ __all__ = [
     "ReportRow",
     "ResponseQuery",
     "ResponseSaid",
+    "Restore",
     "Review",
     "RoleWord",
     "RowChange",

@@ -19,6 +19,7 @@ Scope = Literal[
     "subtransmission",
     "aggregator",
     "system",
+    "aggregation",
 ]
 """A place may be called by its kind, and is then one of that kind."""
 Digest = Annotated[str, Meta(max_length=60)]
@@ -44,6 +45,8 @@ class NewOverride(Asked, frozen=True, kw_only=True):
     note: Annotated[str, Meta(max_length=160)] = ""
     anyway: bool = False
     """Also a limit far beyond the rating of what is there."""
+    release: bool = False
+    """Also more than what envelopes, schedules and defaults hold; needs an engineer, and a second person."""
     also: Annotated[list[ConnectionId], Meta(max_length=1000)] = field(default_factory=list)
     """Protected connections that it covers although it bounds what they draw, or disconnects them."""
     digest: Digest = ""
@@ -65,6 +68,8 @@ class Effect(Struct, frozen=True, kw_only=True):
     measured_then_w: int
     unrated: int = 0
     """connections of which neither a rating nor a contract is known: they are in no sum of `reach`"""
+    untold: int = 0
+    """connections at which no device can be told the limit: they go on as they are"""
 
 
 class Untold(Struct, frozen=True, kw_only=True):
@@ -112,7 +117,7 @@ class Override(Struct, frozen=True, kw_only=True):
     created: int
     released: int | None
     kind: str
-    """override, backstop or drill"""
+    """override, loosening (one that may also give more), backstop or drill"""
     share: int
     holder: str
     """who may release it alone: who sent it, or has taken it over"""
@@ -127,8 +132,9 @@ class Override(Struct, frozen=True, kw_only=True):
 class OverrideSent(Override, frozen=True, kw_only=True):
     """An override that was sent, or would be: whom it covers, what holds after it, and who knows of it by when.
 
-    `replaces` and `after` count places by what they hold instead. `told_at_once` devices are notified; the others poll,
-    and know by `known_by`. From `end` on devices go over to what holds then, the last of them at `until`.
+    `replaces` and `after` count places by what they hold instead. `told_at_once` devices are notified, and
+    `told_by_polling` poll and know by `known_by`; a device whose profile has no such limit is not told.
+    From `end` on devices go over to what holds then, the last of them at `until`.
     """
 
     connections: int
@@ -139,6 +145,7 @@ class OverrideSent(Override, frozen=True, kw_only=True):
     after: dict[str, int]
     until: int
     told_at_once: int
+    told_by_polling: int
     known_by: int
     controls: list[str]
     warning: str

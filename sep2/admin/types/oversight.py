@@ -5,6 +5,7 @@ from msgspec import Struct
 
 from sep2.rest.types import Asked, Epoch, Seconds, Span
 from sep2.rules.metering import ReadingSign
+from sep2.settings.roster import Worker
 
 
 class Subscription(Struct, frozen=True, kw_only=True):
@@ -153,6 +154,8 @@ class Status(Struct, frozen=True, kw_only=True):
     """The first of them, by connection where a device has one."""
     not_looked_at: list[str]
     """What nobody has looked at as often as it should be, and so is not known to be well."""
+    workers: list[Worker]
+    """The processes of `sep2 serve --workers` on the machine that answers; empty where one process does everything."""
 
 
 class SetClock(Asked, frozen=True, kw_only=True):

@@ -1,6 +1,7 @@
 """Alarms: the list by state, one alarm with what to do about it, and how many there are and were."""
 
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from msgspec import Meta
 
@@ -21,6 +22,25 @@ TABS: tuple[tuple[State, str], ...] = (
     ("gone", "Over, not acknowledged"),
     ("cleared", "Over"),
 )
+
+
+NEXT_STEPS = {
+    "unregistered_lfdi": (
+        ("Register it as an aggregator", "/desk/change?form=client-add&lfdi={key}"),
+        ("Register it as a device", "/desk/change?form=device-add&lfdi={key}&holds_net_limit=true"),
+    ),
+    "certificate_expiring": (("Replace a client's certificate", "/desk/change?form=client-certificate"),),
+    "delivery_dead": (("Replay what was given up", "/desk/deliveries"),),
+    "delivery_failing": (("Look at the deliveries", "/desk/deliveries"),),
+    "default_in_force": (("Set what a connection's contract says", "/desk/change?form=connection-set"),),
+    "reading_unproven": (("Look at what was measured, and at its signs", "/desk/clients"),),
+    "approval_waiting": (("Decide on it", "/desk/approvals"),),
+    "override_unreviewed": (("Look at the overrides", "/desk/overrides"),),
+    "override_ending": (("Extend or release it", "/desk/overrides"),),
+    "disconnect_overdue": (("Release it", "/desk/overrides"),),
+    "limit_breach": (("See how limits are kept", "/desk/reports"),),
+}
+"""Where an alarm is acted on, by its code; {key} is the identifier of what it is about."""
 
 
 class AlarmsQuery(Asked, frozen=True, kw_only=True):
@@ -52,7 +72,9 @@ async def show_one(visit: Visit, asked: AlarmQuery) -> dict[str, Any]:
     """One alarm, and those that it explains."""
     one: t.AlarmShown = await visit.ask(alarms.show_alarm, alarm=asked.id)
     below = t.AlarmQuery(under=one.id, state="suppressed", limit=BELOW)
-    return {"one": one, "below": await visit.ask(alarms.list_alarms, below), "shelving": SHELVING, **_rights(visit)}
+    steps = [(word, path.format(key=quote(one.key, safe=""))) for word, path in NEXT_STEPS.get(one.code, ())]
+    found = {"one": one, "below": await visit.ask(alarms.list_alarms, below), "shelving": SHELVING, "steps": steps}
+    return found | _rights(visit)
 
 
 def _rights(visit: Visit) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Forms of the register: what a change would answer is shown before it is sent; the address is the form."""
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC
 from typing import Annotated, Any
@@ -22,6 +23,8 @@ DAY_S = 86_400
 LARGEST = 1e15
 UNITS = {"w": 1, "kw": 1000, "mw": 1_000_000}
 MOST_SHOWN = 30
+_DRAWN = re.compile(r"[0-9A-Fa-f]{16,}")
+"""Identifiers: they are drawn for what is made, and are typed for what is there."""
 _VOLATILE = ("created", "label", "lfdi", "sfdi", "pin", "registered", "changed", "until", "known_by", "id", "message")
 
 
@@ -80,12 +83,9 @@ async def _tried(visit: Visit, form: Form, of: str, said: dict[str, str]) -> dic
         ids = ({form.of: of} if form.of else {}) | _ids(form, said)
         body = body_of(form, said, visit)
         answer = _plain(await visit.try_out(form.handler, body, **ids))
-        again = _plain(await visit.try_out(form.handler, body, **ids))
     except (msgspec.ValidationError, SepError) as refusal:
         return {"refused": str(refusal)}
-    # What is drawn anew each time, such as an mRID, is no change of the world.
-    drawn = {*_VOLATILE, *(key for key, value in answer.items() if again.get(key) != value)}
-    steady = {} if route.secret else {key: value for key, value in answer.items() if key not in drawn}
+    steady = {} if route.secret else _steady(answer)
     name = str(answer.get("name") or answer.get("connection_id") or of)
     then = form.then.replace("{of}", quote(of, safe="")).replace("{name}", quote(name, safe=""))
     if answer.get("digest") and "digest" in route.asked.__struct_fields__:
@@ -97,6 +97,15 @@ async def _tried(visit: Visit, form: Form, of: str, said: dict[str, str]) -> dic
         "path": _path(route.path, ids),
         "then": "" if route.secret else then,
     }
+
+
+def _steady(value: Any) -> Any:
+    """An answer without what is drawn anew each time, such as an mRID: that is no change of the world."""
+    if isinstance(value, dict):
+        return {key: _steady(one) for key, one in value.items() if key not in _VOLATILE}
+    if isinstance(value, list):
+        return [_steady(one) for one in value]
+    return "" if isinstance(value, str) and _DRAWN.fullmatch(value) else value
 
 
 def _plain(answer: Any) -> dict[str, Any]:

@@ -126,8 +126,7 @@ def _ticks(local: LocalTime, since: int, until: int, *, week: bool) -> list[int]
 
 
 def _local(visit: Visit) -> LocalTime:
-    utility = visit.state.settings.utility
-    return LocalTime(utility.zone, utility.tz_offset_s)
+    return visit.state.settings.utility.local
 
 
 class ReportQuery(Asked, frozen=True, kw_only=True):

@@ -4,11 +4,12 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from sep2.admin.market import aggregations, reviews
+from sep2.admin.market import aggregations, plans, reviews
 from sep2.admin.types import market_register as r
 from sep2.admin.types import market_reviews as t
 from sep2.desk.door import Visit
 from sep2.desk.pages.sheets import body_of
+from sep2.partner import plan_types as p
 from sep2.rest.types import Asked
 
 PAGE = 50
@@ -36,11 +37,12 @@ class ReviewForm(Asked, frozen=True, kw_only=True):
 
 
 async def show_market(visit: Visit, asked: MarketQuery) -> dict[str, Any]:
-    """Reviews, the most urgent first, and aggregations."""
+    """Reviews, the most urgent first, plans that are not over, and aggregations."""
     found = await visit.ask(reviews.list_reviews, t.ReviewQuery(limit=PAGE, every=asked.every, after=asked.after))
     return {
         "found": found,
         "reviews": sorted(found.items, key=lambda one: LATE.index(one.clock)),
+        "plans": await visit.ask(plans.list_plans, p.PlanQuery(limit=PAGE, start=visit.now)),
         "aggregations": await visit.ask(aggregations.list_aggregations, r.RegisterQuery(limit=PAGE)),
         "every": asked.every,
     }

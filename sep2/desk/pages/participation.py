@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from sep2.admin.market import commitments
-from sep2.admin.types import market_commitments as t
 from sep2.desk.door import Visit
+from sep2.partner import commitment_types as t
 from sep2.rest.types import MOST_ITEMS, Asked, Epoch
-from sep2.rules.days import LocalTime
 
 HALF_DAY_S, HOUR_S = 43_200, 3600
 
@@ -27,8 +26,7 @@ class Line(NamedTuple):
 
 async def show_participation(visit: Visit, asked: ParticipationQuery) -> dict[str, Any]:
     """The calendar of one local day, and its commitments as a list."""
-    utility = visit.state.settings.utility
-    local = LocalTime(utility.zone, utility.tz_offset_s)
+    local = visit.state.settings.utility.local
     since = local.day_of(visit.now if asked.day is None else asked.day)
     until = local.day_of(since + 3 * HALF_DAY_S)
     query = t.CommitmentQuery(start=since, end=until, limit=MOST_ITEMS)

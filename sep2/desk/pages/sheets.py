@@ -54,6 +54,7 @@ class OverrideForm(LimitForm, frozen=True, kw_only=True):
     note: Field = ""
     also: Field = ""
     disconnect: Field = ""
+    release: Field = ""
 
     @property
     def is_filled(self) -> bool:
@@ -84,6 +85,7 @@ async def _try_override(visit: Visit, asked: OverrideForm) -> tuple[Any, Any]:
         reason=asked.reason,
         note=asked.note,
         anyway=bool(asked.anyway),
+        release=bool(asked.release),
         also=asked.also.replace(",", " ").split(),
     )
     sheet = await visit.try_out(overrides.send_override, new)

@@ -15,6 +15,7 @@ from sep2.rules.market.profile import MarketProfile
 from sep2.rules.market.profiles import read_profile
 from sep2.rules.market.register import AggregationFacts, aggregation_faults
 from sep2.rules.market.shares import WHOLE_PPM, Held, Overlap, overlaps
+from sep2.rules.told_times import told
 from sep2.store.connection import Connection
 from sep2.store.market import facts, register
 from sep2.store.market.facts import AsOf, Written
@@ -179,7 +180,7 @@ def _member_faults(row: Row[Any], said: AggregationFacts, new: Sequence[NewMembe
         if not 0 < one.share_ppm <= WHOLE_PPM:
             found.append(Fault("share_ppm", "share", str(one.share_ppm), f"1 to {WHOLE_PPM}"))
         if one.end is not None and one.end <= start:
-            found.append(Fault("valid_to", "ends_before_start", str(one.end), f"after {start}"))
+            found.append(Fault("valid_to", "ends_before_start", told(one.end), f"after {told(start)}"))
         if said.model == "multi" and one.iso_node not in said.iso_nodes:
             found.append(Fault("iso_node", "unknown_node", one.iso_node, f"one of {', '.join(said.iso_nodes)}"))
     return found
@@ -203,7 +204,7 @@ def _refuse_overlaps(found: Sequence[Overlap], held: Sequence[Held]) -> None:
         return
     first = found[0]
     there = [one for one in held if one.der == first.der and one.start < first.end and first.start < one.end]
-    window = f"from {first.start}" + ("" if first.end == FAR else f" to {first.end}")
+    window = f"from {told(first.start)}" + ("" if first.end == FAR else f" to {told(first.end)}")
     if any(one.ppm == WHOLE_PPM for one in there):
         raise DoubleCounting(f"{first.der}: {', '.join(first.holders)} {window}")
     bound = f"at most {WHOLE_PPM} in all; held by {', '.join(first.holders)} {window}"

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row
 
 from sep2.errors import Conflict, NotFound
-from sep2.operations.market import aggregations, ders
+from sep2.operations.market import aggregations, bands, ders
 from sep2.rules.market.commitments import (
     NEXT,
     Event,
@@ -21,6 +21,7 @@ from sep2.rules.market.commitments import (
 from sep2.rules.market.faults import Fault, refuse
 from sep2.rules.market.profile import MarketProfile
 from sep2.rules.row_numbers import row_number
+from sep2.rules.told_times import told, told_span
 from sep2.store.connection import Connection
 from sep2.store.market import commitments as stored
 from sep2.store.market import dispatches, facts, register
@@ -42,7 +43,7 @@ class CutOff(Conflict):
 
 
 class Planned(Conflict):
-    """An award or dispatch of the aggregation uses the DER at that time; a newer one has to free it first."""
+    """An accepted plan, award or dispatch uses the DER at that time; a newer version has to free it first."""
 
 
 class CommitmentState(Conflict):
@@ -155,7 +156,7 @@ async def release(db: Connection, row: Row[Any], span: Span, profile: MarketProf
     soonest = -(-written.now // step) * step if row.state == State.HELD else row.start
     taken = Span(max(span.start, row.start, soonest), min(span.end, row.end))
     if taken.start >= taken.end:
-        raise NotHeld(f"{row.id} from {row.start} to {row.end}; nothing of that is still to come")
+        raise NotHeld(f"{row.id} {told_span(row.start, row.end)}; nothing of that is still to come")
     await _free(db, row, taken, written)
     return taken
 
@@ -167,7 +168,7 @@ async def move(db: Connection, row: Row[Any], new: NewCommitment, profile: Marke
         raise CommitmentState(f"{row.id} is {row.state}; one that is held can be moved")
     await check(db, new, profile)
     if new.span.start < row.start or row.end < new.span.end:
-        raise NotHeld(f"{row.id} from {row.start} to {row.end}")
+        raise NotHeld(f"{row.id} {told_span(row.start, row.end)}")
     _in_time(new.span.start, profile, written.now)
     rest = without(Span(row.start, row.end), new.span)
     refuse([fault._replace(path="rest") for one in rest for fault in span_faults(*one, profile.commitment, 1)])
@@ -183,7 +184,7 @@ async def _refuse_clashes(
     if found:
         first = found[0]
         raise Committed(
-            f"{first.der} is held for {first.service} ({first.holder}) from {first.start} to {first.end},"
+            f"{first.der} is held for {first.service} ({first.holder}) {told_span(first.start, first.end)},"
             f" commitment {first.number}; {len(found)} in all"
         )
 
@@ -209,12 +210,15 @@ async def _refuse_planned(db: Connection, row: Row[Any], taken: Span) -> None:
     using = [one for one in await dispatches.every(db, which) if one.target_w]
     if using:
         one = using[0]
-        raise Planned(f"{one.kind} {one.iso_dispatch_id} sequence {one.sequence} from {one.start} to {one.end}")
+        raise Planned(f"{one.kind} {one.iso_dispatch_id} sequence {one.sequence} {told_span(one.start, one.end)}")
+    plan = await bands.using(db, row.aggregation_id, row.component_der_id, taken)
+    if plan is not None:
+        raise Planned(f"plan {plan.market_plan_id} version {plan.version} {told_span(plan.start, plan.end)}")
 
 
 def _in_time(start: int, profile: MarketProfile, now: int) -> None:
     if is_too_late(start, now, profile.commitment):
-        raise CutOff(f"{start} is less than {profile.commitment.move_notice_s} s from now, {now}")
+        raise CutOff(f"{told(start)} is less than {profile.commitment.move_notice_s} s from now, {told(now)}")
 
 
 async def _locked(db: Connection, row: Row[Any], event: Event) -> Row[Any]:

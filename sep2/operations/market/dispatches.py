@@ -10,13 +10,15 @@ from sqlalchemy import Row
 from sep2.errors import NotFound
 from sep2.operations.alarms import Wanted
 from sep2.operations.limit_course import LimitRun, limit_course
-from sep2.operations.market import aggregations, ders
+from sep2.operations.market import aggregations, ders, messages
+from sep2.operations.market.messages import Telling
 from sep2.rules.market.clocks import local_time
 from sep2.rules.market.dispatching import Bound, Instruction, MemberShare, Part, spread
 from sep2.rules.market.faults import Fault, refuse
 from sep2.rules.market.profile import MarketProfile
 from sep2.rules.market.profiles import read_profile
 from sep2.rules.row_numbers import row_number
+from sep2.rules.told_times import told
 from sep2.rules.webhooks import Topic
 from sep2.store import webhooks
 from sep2.store.connection import Connection
@@ -190,6 +192,9 @@ async def _tell(db: Connection, row: Row[Any], parts: Sequence[Part], now: int) 
     }
     kind = BEYOND_LIMIT if beyond else "dispatch_within_limits"
     await webhooks.tell(db, [webhooks.Message(Topic.MARKET, kind, row.aggregation_name, told)], now)
+    aggregation = await register.entry(db, "aggregation", row.aggregation_id, AsOf(now))
+    if aggregation is not None:
+        await messages.tell(db, [Telling(aggregation.party_id, kind, row.aggregation_name, told)], now)
 
 
 def deliverable_w(parts: Sequence[Part]) -> int:
@@ -254,8 +259,9 @@ async def alarms(db: Connection, now: int) -> dict[str, dict[str, Wanted]]:
         over = [one for one in parts[row.id] if one.cause]
         if over:
             causes = ", ".join(sorted({one.cause for one in over}))
-            said = f"{row.kind} {row.iso_dispatch_id} of {row.target_w} W from {row.start}: {len(over)} of its DERs can"
-            beyond.setdefault(row.aggregation_name, Wanted(f"{said} not do their part ({causes})"))
+            said = f"{row.kind} {row.iso_dispatch_id} of {row.target_w} W from {told(row.start)}"
+            lacking = f"{len(over)} of its DERs can not do their part ({causes})"
+            beyond.setdefault(row.aggregation_name, Wanted(f"{said}: {lacking}"))
         if row.is_late:
             after = row.received_at - row.issued_at
             said = f"{row.kind} {row.iso_dispatch_id} came {after} s after its issue"

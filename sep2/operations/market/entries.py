@@ -10,6 +10,7 @@ from sep2.errors import BadValue, Conflict, NotFound
 from sep2.operations.naming import BadName, NameTaken
 from sep2.rules import names
 from sep2.rules.market.facts import Fact, amended, ended
+from sep2.rules.told_times import told
 from sep2.store.connection import Connection
 from sep2.store.market import facts
 from sep2.store.market.facts import AsOf, Written
@@ -110,7 +111,7 @@ async def put(db: Connection, table: Table, owner: int, new: Fact, *, written: W
 def check_span(start: int, end: int | None) -> None:
     """Refuse a time that ends before it begins."""
     if end is not None and end <= start:
-        raise EndsBeforeStart(f"valid_to: {end} is not after valid_from {start}")
+        raise EndsBeforeStart(f"valid_to: {told(end)} is not after valid_from {told(start)}")
 
 
 def with_changes(known: T, said: Mapping[str, Any]) -> T:

@@ -81,7 +81,7 @@ async def pack(
     db: Connection, row: Row[Any], span: tuple[int, int], as_of: int, *, signing: Signer, written: Written
 ) -> tuple[int, Pack]:
     """The number and the bytes of the pack of an aggregation and a time as it was known then; kept as it is."""
-    made = build(await _about(db, row, span, as_of), await _entries(db, row, span, as_of), signing)
+    made = build(*await parts_of(db, row, span, as_of), signing)
     before = await stored.same(db, row.id, span, as_of)
     if before is not None:
         if before.bytes != made.octets:
@@ -99,6 +99,13 @@ async def pack(
         made_by=written.by,
     )
     return number, made
+
+
+async def parts_of(
+    db: Connection, row: Row[Any], span: tuple[int, int], as_of: int
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a pack is about, and its files."""
+    return await _about(db, row, span, as_of), await _entries(db, row, span, as_of)
 
 
 async def _about(db: Connection, row: Row[Any], span: tuple[int, int], as_of: int) -> dict[str, Any]:

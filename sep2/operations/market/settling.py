@@ -10,7 +10,8 @@ from sqlalchemy import Row
 
 from sep2.operations.judging import Policy, Window, verdicts_at
 from sep2.operations.limit_course import LimitRun, limit_course
-from sep2.operations.market import aggregations, ders
+from sep2.operations.market import aggregations, ders, kept_bands
+from sep2.operations.market.outages import left
 from sep2.rules.market.intervals import BREACH, ENERGIES, OK, UNKNOWN, Facts, Outcome, outcome, state_of, whole
 from sep2.rules.market.profile import MarketProfile
 from sep2.rules.market.profiles import fingerprint
@@ -91,7 +92,9 @@ async def settle(
         if one.der_name and one.available_w is not None
     ]
     by_der: dict[str, list[Declared]] = defaultdict(list)
-    for one in (*declared, *earlier):
+    outages = await left(db, [one.der for one in members], row.id, span)
+    said = [Declared(one.der, one.start, one.end, one.watts) for one in outages]
+    for one in (*declared, *said, *earlier):
         by_der[one.der].append(one)
     rows = await _rows(db, members, starts, step, rules=rules, declared=by_der, aggregation_id=row.id)
     changed = [one for one in rows if _differs(before.get((one["component_der_id"], one["start"])), one)]
@@ -114,6 +117,7 @@ async def settle(
         changed=len(changed),
         profile_sha256=fingerprint(rules.profile),
     )
+    await kept_bands.judge(db, row.id, span, rules.profile, now=written.now)
     return Settled(len(rows), len(changed))
 
 

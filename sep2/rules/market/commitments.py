@@ -7,6 +7,7 @@ from typing import NamedTuple
 from sep2.rules.market.faults import Fault
 from sep2.rules.market.profile import CommitmentRules
 from sep2.rules.market.shares import excludes
+from sep2.rules.told_times import told
 
 
 class Holder(StrEnum):
@@ -77,9 +78,9 @@ def clashing(new: Promise, held: Iterable[Promise], exclusive: Sequence[tuple[st
 def span_faults(start: int, end: int, rules: CommitmentRules, step_s: int) -> list[Fault]:
     """What is wrong with a time: it is at least the market's shortest block, and begins and ends on a whole step."""
     if end - start < rules.min_block_s:
-        return [Fault("end", "min_block", str(end), f"at least {rules.min_block_s} s after start {start}")]
+        return [Fault("end", "min_block", told(end), f"at least {rules.min_block_s} s after start {told(start)}")]
     return [
-        Fault(name, "whole_steps", str(at), f"a whole step of {step_s} s")
+        Fault(name, "whole_steps", told(at), f"a whole step of {step_s} s")
         for name, at in (("start", start), ("end", end))
         if at % step_s
     ]

@@ -6,26 +6,33 @@ from typing import NamedTuple
 
 from sep2.rules.market.profile import CreditRules, FirmRules
 
+DAY_S = 86_400
 
-class Judged(NamedTuple):
-    """An interval in which a band was in force and enough was measured; what exceeded it is a share of reach."""
+
+class KeptDay(NamedTuple):
+    """A day on which bands were in force: intervals in which enough was measured, and how many of them kept theirs."""
 
     day: int
-    excess_part: float
-    kept: bool
+    """when it began, epoch seconds"""
+    tested: int
+    kept: int
+    worst: float
+    """the greatest excess, as a part of reach"""
 
 
-def target_credit(tested: Sequence[Judged], rules: CreditRules, today: int) -> float:
-    """What the credit may rise to, 0 to 1, from the intervals of the window that ends with `today` (days).
+def target_credit(days: Sequence[KeptDay], rules: CreditRules, today: int) -> float:
+    """What the credit may rise to, 0 to 1, from the days of the window whose last one begins at `today`.
 
-    One breach above `hard_breach_part` of reach makes it 0 for `hard_days`.
+    One excess above `hard_breach_part` of reach makes it 0 for `hard_days`.
     """
-    window = [one for one in tested if today - rules.window_days < one.day <= today]
-    if any(one.excess_part > rules.hard_breach_part and today - one.day < rules.hard_days for one in window):
+    aged = [(round((today - one.day) / DAY_S), one) for one in days]
+    window = [(age, one) for age, one in aged if 0 <= age < rules.window_days]
+    if any(one.worst > rules.hard_breach_part and age < rules.hard_days for age, one in window):
         return 0.0
-    if len(window) < rules.min_intervals:
+    tested = sum(one.tested for _, one in window)
+    if tested < max(1, rules.min_intervals):
         return 0.0
-    kept = sum(one.kept for one in window) / len(window)
+    kept = sum(one.kept for _, one in window) / tested
     return min(1.0, max(0.0, (kept - rules.q0) / (1 - rules.q0)))
 
 

@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from sep2.rules.market.faults import Fault, refuse
 from sep2.rules.market.settle import apportioned
+from sep2.rules.told_times import told
 
 Kind = Literal["award", "dispatch", "regulation_band"]
 Watts = Annotated[int, Meta(ge=-10_000_000_000, le=10_000_000_000)]
@@ -155,9 +156,9 @@ def instruction_faults(one: Instruction) -> list[Fault]:
     """What is wrong with the times of an instruction."""
     found = []
     if one.end <= one.start:
-        found.append(Fault("end", "ends_before_start", str(one.end), f"after start {one.start}"))
+        found.append(Fault("end", "ends_before_start", told(one.end), f"after start {told(one.start)}"))
     if one.issued_at >= one.end:
-        found.append(Fault("issued_at", "issued_after_end", str(one.issued_at), f"before end {one.end}"))
+        found.append(Fault("issued_at", "issued_after_end", told(one.issued_at), f"before end {told(one.end)}"))
     return found
 
 

@@ -4,6 +4,7 @@ Injection is positive, W, means over [start, start + step).
 """
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from enum import StrEnum
@@ -12,19 +13,18 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from sep2.rules.market.clocks import day_bounds, midnight
+from sep2.rules.market.deliverables import Deliverable
+from sep2.rules.market.faults import Fault
+from sep2.rules.told_times import told
 
 STEPS_S = (300, 900, 1800, 3600)
 MOST_VALUES = 20_000
 MOST_FAULTS = 100
-
-
-class Fault(NamedTuple):
-    """One thing wrong with what was handed in: where, what was found, and what it may be."""
-
-    path: str
-    code: str
-    value: str
-    bound: str
+FARTHEST_S = 400 * 86_400
+"""How far ahead a plan may be."""
+MEMBER_LEFT = "member_left"
+UNREAD = -(2**62)
+"""A start that could not be read, which was said where it was read."""
 
 
 class Series(NamedTuple):
@@ -73,12 +73,14 @@ def faults(
     return found[:MOST_FAULTS]
 
 
-def day_length(starts: Sequence[int], step_s: int, zone: ZoneInfo) -> Fault | None:
-    """What is wrong with a plan of one local day: it has 23, 24 or 25 hours of steps (None if nothing is)."""
+def day_length(starts: Sequence[int], step_s: int, zone: ZoneInfo, day: date | None = None) -> Fault | None:
+    """What is wrong with a plan of one local day: it has 23, 24 or 25 hours of steps (None if nothing is).
+
+    day: which one; None: that of the first start.
+    """
     if not starts or step_s not in STEPS_S:
         return None
-    day = _local(starts[0], zone)
-    begin, end = day_bounds(day, zone)
+    begin, end = day_bounds(local_day(starts[0], zone) if day is None else day, zone)
     needed = (end - begin) // step_s
     if starts[0] == begin and len(starts) == needed and starts[-1] + step_s == end:
         return None
@@ -91,20 +93,6 @@ class Answer(StrEnum):
     OK = "ok"
     LIMIT = "limit"
     CANNOT_TELL = "cannot_tell"
-
-
-class Deliverable(NamedTuple):
-    """What the network lets an aggregation do at a node from `start` until `end` (W), and what binds."""
-
-    node: str
-    start: int
-    end: int
-    min_w: float
-    max_w: float
-    binding_min: str = ""
-    binding_max: str = ""
-    cause: str = ""
-    """Why it is not known; then nothing is said of min and max."""
 
 
 class Verdict(NamedTuple):
@@ -125,15 +113,27 @@ def deliverable_w(members: Sequence[tuple[int, float, float, float]]) -> float:
 
 
 def verdicts(series: Series, step_s: int, known: Sequence[Deliverable], until: int | None = None) -> list[Verdict]:
-    """One verdict per step; `until` is when the node's last member leaves.
+    """One verdict per step; `until` is when the node's last member leaves. Known ones of a node do not overlap.
 
     Boxes hold in any combination: a band inside the deliverable needs no power flow, whoever else plans.
     """
     spans = sorted((one for one in known if one.node == series.node), key=lambda one: one.start)
-    return [
-        _verdict(_Step(series.node, start, start + step_s, low, high), spans, until)
-        for start, low, high in zip(series.starts, series.low_w, series.high_w, strict=True)
-    ]
+    starts, ends = [one.start for one in spans], [one.end for one in spans]
+    found = []
+    for start, low, high in zip(series.starts, series.low_w, series.high_w, strict=True):
+        step = _Step(series.node, start, start + step_s, low, high)
+        there = spans[bisect_right(ends, start) : bisect_left(starts, step.end)]
+        found.append(_verdict(step, there, until))
+    return found
+
+
+def state_of(found: Sequence[Verdict]) -> Verdict:
+    """The verdict of a whole plan: its first step beyond a limit, else the first that is not known, else ok."""
+    for state in (Answer.LIMIT, Answer.CANNOT_TELL):
+        first = next((one for one in found if one.state is state), None)
+        if first is not None:
+            return first
+    return Verdict("", 0, Answer.OK) if found else Verdict("", 0, Answer.CANNOT_TELL, cause="empty")
 
 
 def reach_of_band(low_w: float, high_w: float, gen_w: float, load_w: float, *, credit: float) -> tuple[float, float]:
@@ -154,11 +154,10 @@ class _Step(NamedTuple):
     high_w: float
 
 
-def _verdict(step: _Step, spans: Sequence[Deliverable], until: int | None) -> Verdict:
+def _verdict(step: _Step, there: Sequence[Deliverable], until: int | None) -> Verdict:
     node, start, end = step.node, step.start, step.end
     if until is not None and end > until:
-        return Verdict(node, start, Answer.CANNOT_TELL, cause="member_left")
-    there = [one for one in spans if one.start < end and start < one.end]
+        return Verdict(node, start, Answer.CANNOT_TELL, cause=MEMBER_LEFT)
     if sum(min(one.end, end) - max(one.start, start) for one in there) < end - start:
         return Verdict(node, start, Answer.CANNOT_TELL, cause="no_deliverable")
     unknown = next((one.cause for one in there if one.cause), "")
@@ -174,20 +173,26 @@ def _verdict(step: _Step, spans: Sequence[Deliverable], until: int | None) -> Ve
 
 def _faults_of_times(one: Series, step_s: int, zone: ZoneInfo, now: int) -> list[Fault]:
     path = f"nodes.{one.node}.starts"
+    if UNREAD in one.starts:
+        return []
     found = [
-        Fault(f"{path}[{at + 1}]", "unsorted" if later < earlier else "overlap", str(later), f"{earlier + step_s}")
+        Fault(f"{path}[{at + 1}]", "unsorted" if later < earlier else "overlap", told(later), told(earlier + step_s))
         if later < earlier + step_s
-        else Fault(f"{path}[{at + 1}]", "gap", str(later), f"{earlier + step_s}")
+        else Fault(f"{path}[{at + 1}]", "gap", told(later), told(earlier + step_s))
         for at, (earlier, later) in enumerate(pairwise(one.starts))
         if later != earlier + step_s
     ]
     if not one.starts:
         return [Fault(path, "empty", "0", "at least one step")]
     past = [(at, start) for at, start in enumerate(one.starts) if start < now]
-    found += [Fault(f"{path}[{at}]", "past", str(start), f"from {now} on") for at, start in past[:1]]
-    if step_s in STEPS_S:
-        off = [(at, start) for at, start in enumerate(one.starts) if not _aligned(start, step_s, zone)]
-        found += [Fault(f"{path}[{at}]", "unaligned", str(s), f"whole steps of {step_s} s") for at, s in off[:1]]
+    found += [Fault(f"{path}[{at}]", "past", told(start), f"from {told(now)} on") for at, start in past[:1]]
+    far = [(at, start) for at, start in enumerate(one.starts) if start > now + FARTHEST_S]
+    latest = told(now + FARTHEST_S)
+    found += [Fault(f"{path}[{at}]", "too_far", told(start), f"until {latest}") for at, start in far[:1]]
+    if step_s in STEPS_S and not far:
+        ahead = [(at, start) for at, start in enumerate(one.starts) if start >= now]
+        off = [(at, start) for at, start in ahead if not _aligned(start, step_s, zone)]
+        found += [Fault(f"{path}[{at}]", "unaligned", told(s), f"whole steps of {step_s} s") for at, s in off[:1]]
     return found
 
 
@@ -210,8 +215,9 @@ def _faults_of_values(one: Series, presence: Presence | None) -> list[Fault]:
 
 
 def _aligned(start: int, step_s: int, zone: ZoneInfo) -> bool:
-    return (start - midnight(_local(start, zone), zone)) % step_s == 0
+    return (start - midnight(local_day(start, zone), zone)) % step_s == 0
 
 
-def _local(at: int, zone: ZoneInfo) -> date:
+def local_day(at: int, zone: ZoneInfo) -> date:
+    """The local day of a moment."""
     return datetime.fromtimestamp(at, zone).date()

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from sep2.rules.market.profile import MarketProfile
 from sep2.rules.market.register import AggregationFacts, DerFacts
 from sep2.rules.market.shares import Held, overlaps
+from sep2.rules.told_times import told_span
 
 NAMEPLATE_PART = 0.1
 """What a device reports of its rating may differ from the registered one by so much."""
@@ -143,7 +144,12 @@ def double_counting(der: str, facts: DerFacts, sale: Sale) -> list[ScreenResult]
     """No second sale of the same share, and the rule for net metering holds."""
     profile = sale.profile
     found = [
-        _fail("double_counting", der, "shares", f"held by {', '.join(one.holders)} from {one.start} to {one.end}")
+        _fail(
+            "double_counting",
+            der,
+            "shares",
+            f"held by {', '.join(one.holders)} {told_span(one.start, one.end)}",
+        )
         for one in overlaps((one for one in sale.held if one.der == der), profile.double.exclusive)
     ]
     rules = {service: getattr(profile.double.nem, service, "allow") for service in sale.aggregation.services}

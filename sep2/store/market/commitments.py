@@ -23,6 +23,8 @@ class Which(NamedTuple):
     start: int | None = None
     end: int | None = None
     known_at: int | None = None
+    party_id: int | None = None
+    """whose DERs"""
 
 
 def _commitments(at: int | None = None) -> Select[Any]:
@@ -46,6 +48,8 @@ def _chosen(which: Which) -> Select[Any]:
         query = query.where(commitment.c.component_der_id == which.der_id)
     if which.aggregation_id is not None:
         query = query.where(commitment.c.aggregation_id == which.aggregation_id)
+    if which.party_id is not None:
+        query = query.where(component_der.c.party_id == which.party_id)
     if which.states:
         query = query.where(among(commitment_state.c.state, list(which.states)))
     if which.start is not None:

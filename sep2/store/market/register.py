@@ -21,6 +21,8 @@ from sep2.store.market.tables import (
     party_certificate,
     party_fact,
 )
+from sep2.store.tables import connection
+from sep2.store.territory import below
 
 FACTS: dict[str, Table] = {
     "party": party_fact,
@@ -147,6 +149,12 @@ async def at_connection(db: Connection, name: str) -> Sequence[Row[Any]]:
     return await db.all(query.order_by(t.c.component_der_id, t.c.valid_from))
 
 
+async def ders_at(db: Connection, connections: Collection[str], time: AsOf) -> Sequence[Row[Any]]:
+    """Every DER that is at one of these connections then."""
+    query = _entries("der", time).where(among(component_der_fact.c.connection_name, list(connections)))
+    return await db.all(query)
+
+
 async def with_serials(db: Connection, serials: Collection[str], time: AsOf) -> Sequence[Row[Any]]:
     """Every DER that has one of these serial numbers then."""
     t = component_der_fact
@@ -167,3 +175,15 @@ async def parts(db: Connection, party_id: int) -> int:
 async def every_aggregation(db: Connection, time: AsOf) -> Sequence[Row[Any]]:
     """Every aggregation, by name."""
     return await db.all(_entries("aggregation", time).order_by(aggregation.c.name_key))
+
+
+async def parties_of_kind(db: Connection, kind: str, time: AsOf) -> Sequence[Row[Any]]:
+    """Every party of a kind that takes part then, in the order of their numbers."""
+    query = _entries("party", time).where(party_fact.c.kind == kind, party_fact.c.status == "active")
+    return await db.all(query.order_by(party.c.id))
+
+
+async def ders_below(db: Connection, place_id: int, time: AsOf) -> Sequence[Row[Any]]:
+    """Every DER whose connection is at a place or below it then."""
+    there = select(connection.c.connection_id).where(connection.c.place_id.in_(select(below(place_id).c.id)))
+    return await db.all(_entries("der", time).where(component_der_fact.c.connection_name.in_(there)))

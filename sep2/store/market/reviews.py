@@ -28,13 +28,17 @@ def _reviews() -> Select[Any]:
     return query.join(party, party.c.id == aggregation.c.party_id)
 
 
-async def listed(db: Connection, page: Keyset, *, states: Collection[str] = (), aggregation_id: int = 0) -> Following:
-    """Reviews, the newest first; in some states, of one aggregation."""
+async def listed(
+    db: Connection, page: Keyset, *, states: Collection[str] = (), aggregation_id: int = 0, party_id: int = 0
+) -> Following:
+    """Reviews, the newest first; in some states, of one aggregation or party."""
     query = _reviews().order_by(review.c.submitted_at.desc(), review.c.id.desc())
     if states:
         query = query.where(among(review.c.state, list(states)))
     if aggregation_id:
         query = query.where(review.c.aggregation_id == aggregation_id)
+    if party_id:
+        query = query.where(aggregation.c.party_id == party_id)
     return await select_following(db, query, page)
 
 

@@ -9,11 +9,10 @@ from hypothesis import strategies as st
 
 from sep2.rules.market import baselines as b
 from sep2.rules.market.clocks import day_bounds
-from sep2.rules.market.credit import Judged, firm_ratio, next_credit, target_credit
-from sep2.rules.market.ladder import NoticeClass, must_phone, notices, repeats
+from sep2.rules.market.credit import DAY_S, KeptDay, firm_ratio, next_credit, target_credit
+from sep2.rules.market.deliverables import Deliverable
 from sep2.rules.market.plans import (
     Answer,
-    Deliverable,
     Presence,
     Series,
     day_length,
@@ -97,17 +96,17 @@ def test_a_band_takes_away_from_reach_as_far_as_it_is_believed(credit: float, re
     assert reach_of_band(5, 7, 10, 4, credit=credit) == pytest.approx(reach)
 
 
-def judged(kept: int, of: int, worst: float = 0.1) -> list[Judged]:
-    return [Judged(100, 0.0 if at < kept else worst, at < kept) for at in range(of)]
+def judged(kept: int, of: int, worst: float = 0.1) -> list[KeptDay]:
+    return [KeptDay(100 * DAY_S, of, kept, worst if kept < of else 0.0)]
 
 
 def test_credit_falls_at_once_and_rises_slowly():
     rules = PJM.credit
-    assert target_credit(judged(190, 200), rules, 100) == pytest.approx(0.75)
-    assert target_credit(judged(150, 200), rules, 100) == 0
-    assert target_credit(judged(95, 95), rules, 100) == 0
-    assert target_credit(judged(199, 200, worst=0.3), rules, 106) == 0
-    assert target_credit(judged(199, 200, worst=0.3), rules, 107) == pytest.approx(0.975)
+    assert target_credit(judged(190, 200), rules, 100 * DAY_S) == pytest.approx(0.75)
+    assert target_credit(judged(150, 200), rules, 100 * DAY_S) == 0
+    assert target_credit(judged(95, 95), rules, 100 * DAY_S) == 0
+    assert target_credit(judged(199, 200, worst=0.3), rules, 106 * DAY_S) == 0
+    assert target_credit(judged(199, 200, worst=0.3), rules, 107 * DAY_S) == pytest.approx(0.975)
     assert next_credit(0.5, 0.75, 2, rules) == pytest.approx(0.7)
     assert next_credit(0.75, 0.2, 0, rules) == 0.2
     credit, days = 0.0, 0
@@ -209,21 +208,6 @@ def test_shares_of_services_that_exclude_each_other_never_sum_above_the_whole():
 def test_distribution_factors_sum_to_the_whole(weights: dict[str, int]):
     found = factors(weights)
     assert sum(found.values()) == (1_000_000 if sum(weights.values()) else 0)
-
-
-def test_the_notice_ladder():
-    rules, start = PJM.override, 10_000_000
-    planned = notices(NoticeClass.PLANNED, 0, start, rules)
-    assert [start - one.at for one in planned] == [604_800, 86_400, 3600]
-    assert {one.answer_by - one.at for one in planned} == {900}
-    late = notices(NoticeClass.PLANNED, start - 7200, start, rules)
-    assert [start - one.at for one in late] == [3600]
-    emergency = notices(NoticeClass.EMERGENCY, start, start, rules)
-    assert emergency == [(start, start + 60)]
-    silent = [repeats(emergency[0], start + after, rules) for after in (59, 60, 119, 120, 180)]
-    assert silent == [0, 1, 1, 2, 3]
-    assert not must_phone(emergency[0], start + 179, rules)
-    assert must_phone(emergency[0], start + 180, rules)
 
 
 def test_zones_are_those_of_the_profile():

@@ -1,12 +1,11 @@
 """Component DERs as a sheet: one line each, every cell a text; all that is wrong is said by line and column."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, get_type_hints
+from typing import Any, NamedTuple, get_type_hints
 
 import msgspec
 from sqlalchemy import Row
 
-from sep2.admin.types import market_register as t
 from sep2.operations.market.ders import Consent, NewDer
 from sep2.rest.types import WORDS
 from sep2.rules import names
@@ -22,25 +21,29 @@ CONSENT = ("consent_scopes", "consent_given_by", "consent_given_at", "consent_ex
 COLUMNS = ("der", "party", *FIELDS, *CONSENT, "valid_from", "confirmed")
 
 
-async def read_sheet(db: Connection, asked: t.NewDers, now: int) -> list[NewDer]:
-    """The DERs of a sheet; Unfit says what is wrong with its cells and parties."""
-    columns = asked.sheet.columns
+class Sheet(NamedTuple):
+    """Lines of cells under the names of their columns; party: of lines that name none."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    party: str | None = None
+    confirmed: bool = False
+
+
+async def read_sheet(db: Connection, sheet: Sheet, now: int, known: Sequence[str] = COLUMNS) -> list[NewDer]:
+    """The DERs of a sheet; Unfit says what is wrong with its cells and parties. known: the columns that it may have."""
+    columns = sheet.columns
     refuse(
-        [
-            Fault("columns", "unknown_column", one, f"one of {', '.join(COLUMNS)}")
-            for one in columns
-            if one not in COLUMNS
-        ]
+        [Fault("columns", "unknown_column", one, f"one of {', '.join(known)}") for one in columns if one not in known]
     )
     cells = [
-        (f"line {number}: ", dict(zip(columns, row, strict=False)))
-        for number, row in enumerate(asked.sheet.rows, start=2)
+        (f"line {number}: ", dict(zip(columns, row, strict=False))) for number, row in enumerate(sheet.rows, start=2)
     ]
-    wanted = {row.get("party") or asked.party or "" for _, row in cells}
+    wanted = {row.get("party") or sheet.party or "" for _, row in cells}
     found = await facts.identities(db, register.IDENTITIES["party"], [names.key_of(one) for one in wanted if one])
     parties = {one: found[names.key_of(one)].id for one in wanted if one and names.key_of(one) in found}
     faults: list[Fault] = []
-    new = [_read(path, row, asked, faults, parties=parties, now=now) for path, row in cells]
+    new = [_read(path, row, sheet, faults, parties=parties, now=now) for path, row in cells]
     refuse(faults)
     return [one for one in new if one is not None]
 
@@ -48,14 +51,14 @@ async def read_sheet(db: Connection, asked: t.NewDers, now: int) -> list[NewDer]
 def _read(
     path: str,
     row: Mapping[str, str],
-    asked: t.NewDers,
+    sheet: Sheet,
     faults: list[Fault],
     *,
     parties: Mapping[str, int],
     now: int,
 ) -> NewDer | None:
     """One line as a DER, or None and what is wrong with it among the faults."""
-    party = row.get("party") or asked.party or ""
+    party = row.get("party") or sheet.party or ""
     wrong = [] if party in parties else [Fault(f"{path}party", "unknown_party", party, "`sep2 party list` shows them")]
     said: dict[str, Any] = {}
     for column, kind in FIELDS.items():
@@ -70,7 +73,7 @@ def _read(
     if not wrong:
         try:
             read = msgspec.convert(said, DerFacts)
-            confirmed = asked.confirmed or row.get("confirmed", "") in ("true", "yes", "1")
+            confirmed = sheet.confirmed or row.get("confirmed", "") in ("true", "yes", "1")
             start = times.get("valid_from", now)
             return NewDer(row.get("der", ""), parties[party], read, start, confirmed, consent, path)
         except msgspec.ValidationError as refusal:

@@ -1,14 +1,14 @@
-"""Commitments, as the operator API shows and takes them; times in epoch seconds."""
+"""Commitments, as they are asked for and shown; times in epoch seconds."""
 
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from sep2.admin.types.market_register import Named
-from sep2.admin.types.market_reviews import Words
 from sep2.rest.types import Asked, Epoch, Span
+from sep2.rules.market.plan_forms import Named
 from sep2.rules.market.register import Service
 
+Words = Annotated[str, Meta(min_length=1, max_length=1000)]
 HolderWord = Literal["wholesale", "local", "retail"]
 StateWord = Literal["requested", "held", "released", "denied"]
 
@@ -122,3 +122,39 @@ class FreedCommitment(Struct, frozen=True, kw_only=True):
     freed_from: int
     freed_to: int
     commitment: CommitmentShown
+
+
+class OwnQuery(Span, frozen=True, kw_only=True):
+    """Your commitments that touch a time, in a state."""
+
+    state: StateWord | None = None
+    start: Epoch | None = None
+    end: Epoch | None = None
+
+
+class OwnCommitment(Asked, frozen=True, kw_only=True):
+    """One of your DERs that is to serve one of your aggregations (wholesale), or a local program, in [start, end)."""
+
+    der: Named
+    service: Service
+    start: Epoch
+    end: Epoch
+    holder: Literal["wholesale", "local"] = "wholesale"
+    aggregation: Named | None = None
+    program: Annotated[str, Meta(max_length=80)] = ""
+    basis: Words = "request"
+    hold: bool = False
+    """whether it is held at once"""
+
+
+class OwnMove(Asked, frozen=True, kw_only=True):
+    """Who gets the DER for which part of one of your commitments; start and end left out: all of it."""
+
+    commitment: Annotated[int, Meta(ge=1, le=2**63 - 1)]
+    service: Service
+    holder: Literal["wholesale", "local"]
+    start: Epoch | None = None
+    end: Epoch | None = None
+    aggregation: Named | None = None
+    program: Annotated[str, Meta(max_length=80)] = ""
+    basis: Words = "move"

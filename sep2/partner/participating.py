@@ -1,0 +1,149 @@
+"""A party's aggregations as it hands them in: made, changed, submitted for review, withdrawn, disputed."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from sqlalchemy import Row
+
+from sep2.errors import Conflict, NotFound
+from sep2.operations.market import aggregations, entries, grouping, reviews
+from sep2.operations.market.aggregations import NewMember
+from sep2.operations.market.reviews import Objection
+from sep2.partner import own
+from sep2.partner import register_types as t
+from sep2.partner import types as shown_as
+from sep2.partner.access import party_of
+from sep2.rest.route import Request
+from sep2.rest.types import Nothing
+from sep2.rules.market.profile import MarketProfile
+from sep2.rules.market.profiles import fingerprint, read_profile
+from sep2.rules.market.register import AggregationFacts
+from sep2.store.market import register
+from sep2.store.market.facts import AsOf, Written
+
+FIELDS = AggregationFacts.__struct_fields__
+REVIEWED = ("model", "iso_nodes", "services", "market_agent", "dispatch_agent", "telemetry_class")
+"""What an aggregation that is under review, or takes part, does not change without one."""
+
+
+class NeedsReview(Conflict):
+    """That is not changed of an aggregation that was handed in; withdraw it, or have the utility change it."""
+
+
+async def before_aggregation(rq: Request, asked: Nothing) -> Any:
+    """One of your aggregations as it is now."""
+    return await own.show_aggregation(rq, own.NOW)
+
+
+async def put_aggregation(rq: Request, asked: t.AggregationSaid) -> t.AggregationPut:
+    """The aggregation as it is to be from now on, new or changed; members are added with its changes."""
+    written = _written(rq, asked.valid_from)
+    profiles = rq.state.settings.market.profiles
+    said = {name: getattr(asked, name) for name in FIELDS}
+    try:
+        row = await own.mine(rq, "aggregation", AsOf(written.start))
+    except NotFound:
+        await _refuse_known(rq)
+        party = await entries.identity(rq.db, "party", (await own.party_row(rq)).name)
+        new = AggregationFacts(**{**said, "iso_resource_id": ""})
+        name = rq.ids["aggregation"]
+        await aggregations.add_aggregation(rq.db, name, party, new, own=profiles, written=written)
+        return await _shown(rq, written.start, created=True)
+    if row.status != aggregations.PROPOSED:
+        _refuse_growth(row, aggregations.said_of(row), said)
+    said["iso_resource_id"] = aggregations.said_of(row).iso_resource_id
+    await aggregations.set_aggregation(rq.db, row, said, own=profiles, written=written)
+    return await _shown(rq, written.start, created=False)
+
+
+def _refuse_growth(row: Row[Any], known: AggregationFacts, said: Mapping[str, Any]) -> None:
+    changed = [name for name in REVIEWED if said[name] != getattr(known, name)]
+    changed += [name for name in ("inject_w", "reduce_w") if said[name] > getattr(known, name)]
+    if changed:
+        raise NeedsReview(f"{', '.join(changed)}: {row.name} is {row.status}")
+
+
+async def _refuse_known(rq: Request) -> None:
+    """A name that another aggregation has, or an own one at another time, is no new one."""
+    try:
+        known = await entries.identity(rq.db, "aggregation", rq.ids["aggregation"])
+    except NotFound:
+        return
+    if known.party_id != party_of(rq).party_id:
+        raise entries.UnknownAggregation(rq.ids["aggregation"][:80])
+    raise entries.NotThen(known.name)
+
+
+async def change_members(rq: Request, asked: t.ChangesSaid) -> t.Changed:
+    """The members of the aggregation with those that join and without those that leave; who is new is reviewed."""
+    row, written = await own.mine(rq, "aggregation", AsOf(rq.now)), _written(rq, asked.valid_from)
+    for one in asked.end:
+        der = await _own_der(rq, one.der)
+        await aggregations.end_member(rq.db, row, der, _written(rq, one.valid_to))
+    if asked.add:
+        new = [NewMember(await _own_der(rq, one.der), one.share_ppm, one.valid_to, one.iso_node) for one in asked.add]
+        await aggregations.add_members(rq.db, row, new, _profile(rq, row.profile), written=written)
+    await grouping.follow(rq.db, rq.now)
+    review = None
+    if asked.add and row.status in aggregations.TAKES_PART:
+        at_once = _written(rq, None)
+        review = await reviews.submit(rq.db, row, own=rq.state.settings.market.profiles, written=at_once)
+    found = await register.members(rq.db, row.id, AsOf(rq.now))
+    return t.Changed(members=[own.member_of(one) for one in found], review=review)
+
+
+async def _own_der(rq: Request, name: str) -> Row[Any]:
+    row = await entries.identity(rq.db, "der", name)
+    if row.party_id != party_of(rq).party_id:
+        raise entries.UnknownDer(name[:80])
+    return row
+
+
+async def submit_aggregation(rq: Request, asked: Nothing) -> shown_as.ReviewShown:
+    """The review of the aggregation that is handed in: its clock runs, or it says what is missing."""
+    row = await own.mine(rq, "aggregation", AsOf(rq.now))
+    profiles = rq.state.settings.market.profiles
+    number = await reviews.submit(rq.db, row, own=profiles, written=_written(rq, None))
+    return await own.review_shown(rq, str(number))
+
+
+async def withdraw_aggregation(rq: Request, asked: t.Withdrawal) -> shown_as.Aggregation:
+    """The aggregation takes part until the notice of its market has passed."""
+    row = await own.mine(rq, "aggregation", AsOf(rq.now))
+    await aggregations.withdraw(rq.db, row, _profile(rq, row.profile), _written(rq, None))
+    return await own.show_aggregation(rq, own.NOW)
+
+
+async def dispute_review(rq: Request, asked: t.DisputeSaid) -> shown_as.ReviewShown:
+    """The decided review that you object to."""
+    row = await own.my_review(rq, locks=True)
+    party = await own.party_row(rq)
+    said = Objection(party.name, asked.about, asked.basis, asked.stay, asked.regulator_ref)
+    await reviews.dispute(rq.db, row, said, rq.now)
+    return await own.review_shown(rq, rq.ids["review"])
+
+
+async def show_profile(rq: Request, asked: t.ProfileQuery) -> t.ProfileShown:
+    """A market's rules: every clock, size and reason, by which your aggregations are looked at."""
+    name = asked.name
+    if asked.aggregation is not None:
+        its = own.named(rq, aggregation=asked.aggregation)
+        name = (await own.mine(its, "aggregation", AsOf(rq.now))).profile
+    profile = _profile(rq, name or "custom")
+    rules = msgspec.to_builtins(profile)
+    del rules["sources"]
+    return t.ProfileShown(name=profile.name, title=profile.title, sha256=fingerprint(profile), rules=rules)
+
+
+def _profile(rq: Request, name: str) -> MarketProfile:
+    return read_profile(name, rq.state.settings.market.profiles)
+
+
+def _written(rq: Request, start: int | None) -> Written:
+    return Written(rq.operator, rq.now, rq.now if start is None else start)
+
+
+async def _shown(rq: Request, at: int, *, created: bool) -> t.AggregationPut:
+    row = await own.mine(rq, "aggregation", AsOf(at))
+    return t.AggregationPut(**msgspec.structs.asdict(own.aggregation_of(row)), created=created)

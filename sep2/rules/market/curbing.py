@@ -1,0 +1,97 @@
+"""How an override's watts are spread over members, like for like, and what that costs their plans.
+
+Power is W, energy Wh. All members get the same part of what they can reach; whose contract grants more keeps that, and
+the others share the rest.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+WHOLE_PPM = 1_000_000
+HOUR_S = 3600
+
+
+class Spread(NamedTuple):
+    """What each may do of it, W; the part of its reach that everybody gets; and who keeps more, by position."""
+
+    watts: tuple[int, ...]
+    fraction_ppm: int
+    kept: tuple[int, ...]
+
+
+class Excess(NamedTuple):
+    """More is granted by contracts than is left, W."""
+
+    granted_w: int
+
+
+def spread(total_w: int, reach_w: Sequence[int], granted_w: Sequence[int]) -> Spread | Excess:
+    """Share out at most `total_w`; granted: by the contract of each, of which no more counts than its reach."""
+    floors = [min(floor, reach) for floor, reach in zip(granted_w, reach_w, strict=True)]
+    if total_w >= sum(reach_w):
+        return Spread(tuple(reach_w), WHOLE_PPM, ())
+    if total_w < sum(floors):
+        return Excess(sum(floors))
+    kept: set[int] = set()
+    while True:
+        rest = total_w - sum(floors[n] for n in kept)
+        free = sum(reach for n, reach in enumerate(reach_w) if n not in kept)
+        short = {n for n, reach in enumerate(reach_w) if n not in kept and floors[n] * free > rest * reach}
+        if not short:
+            break
+        kept |= short
+    watts = [floors[n] if n in kept else rest * reach // free if free else 0 for n, reach in enumerate(reach_w)]
+    return Spread(tuple(watts), rest * WHOLE_PPM // free if free else 0, tuple(sorted(kept)))
+
+
+class PlannedPower(NamedTuple):
+    """What a member plans in [start, end): W of injection."""
+
+    der: str
+    start: int
+    end: int
+    plan_w: float
+
+
+class Curb(NamedTuple):
+    """What a member may do in [start, end), at most so much injection and draw, W; None: not bounded."""
+
+    der: str
+    start: int
+    end: int
+    inject_w: int | None
+    draw_w: int | None
+
+
+def lost_wh(plans: Iterable[PlannedPower], before: Sequence[Curb], after: Sequence[Curb]) -> dict[str, int]:
+    """The planned energy of each DER that an override makes impossible: what limits allowed before is what counts."""
+    lost: dict[str, float] = {}
+    of_before, of_after = _by_der(before), _by_der(after)
+    for plan in plans:
+        curbs = of_after.get(plan.der, ())
+        edges = {plan.start, plan.end}
+        for one in (*curbs, *of_before.get(plan.der, ())):
+            edges |= {edge for edge in (one.start, one.end) if plan.start < edge < plan.end}
+        times = sorted(edges)
+        for start, end in pairwise(times):
+            could = _within(plan.plan_w, of_before.get(plan.der, ()), start)
+            may = _within(could, curbs, start)
+            lost[plan.der] = lost.get(plan.der, 0.0) + abs(could - may) * (end - start) / HOUR_S
+    return {der: round(energy) for der, energy in lost.items() if round(energy)}
+
+
+def _by_der(curbs: Iterable[Curb]) -> Mapping[str, list[Curb]]:
+    found: dict[str, list[Curb]] = {}
+    for one in curbs:
+        found.setdefault(one.der, []).append(one)
+    return found
+
+
+def _within(watts: float, curbs: Iterable[Curb], at: int) -> float:
+    """Power after every bound that holds at a moment."""
+    for one in curbs:
+        if one.start <= at < one.end:
+            watts = watts if one.inject_w is None else min(watts, one.inject_w)
+            watts = watts if one.draw_w is None else max(watts, -one.draw_w)
+    return watts

@@ -1,0 +1,170 @@
+"""Overrides of aggregations by the operator API: spread like for like, seconded, announced, repeated, ended, told."""
+
+from pathlib import Path
+from typing import Any
+
+from tests.admin.conftest import NOW, Operator
+from tests.admin.market import BY_RULES, der, grant, make_approved
+
+HOUR, DAY = 3600, 86_400
+PATH = "/market/overrides"
+
+
+async def with_devices(operator: Operator, *, firm_w: int | None = None) -> None:
+    """The aggregation VPP of D1 and D2 (60 kW each) with a device each, and a system operator PJM."""
+    await make_approved(operator)
+    await operator.change("POST", "/clients", {"name": "Sunny", "lfdi": "A" * 40})
+    for n in (1, 2):
+        body = {"client": "Sunny", "lfdi": f"{n:02d}" * 20, "connection_id": f"C{n}"}
+        await operator.change("POST", "/devices", body)
+    if firm_w is not None:
+        await operator.change("PUT", "/connections/C1", {"firm_export_w": firm_w})
+    await operator.change("POST", "/market/parties", {"name": "ISO", "kind": "iso", "status": "active", "contacts": [
+        {"role": "desk", "name": "Ivo", "phone": "+1", "is_24x7": True}], "market_ids": {"pjm": "P"}})  # fmt: skip
+
+
+def asked(**more: Any) -> dict[str, Any]:
+    said = {"aggregation": "VPP", "notice": "emergency", "limits": {"export_w": 40_000}, "duration": HOUR}
+    return {**said, "reason": "overload", "binding": "line L4", **more}
+
+
+async def messages(operator: Operator, party: str, kind: str = "override_notice") -> list[Any]:
+    found = (await operator.get("/market/messages", party=party))["items"]
+    assert [one["sequence"] for one in found] == list(range(len(found), 0, -1)), "gapless"
+    return [one for one in reversed(found) if one["kind"] == kind]
+
+
+async def look(operator: Operator, to: int) -> None:
+    operator.advance(to)
+    await operator.house.ladder_watch.once()
+
+
+async def test_an_emergency_lands_on_the_desk_and_silence_becomes_a_call(operator: Operator):
+    await with_devices(operator)
+    sheet = await operator.change("POST", PATH, asked(), dry_run="true")
+    assert [(one["der"], one["export_before_w"], one["export_after_w"]) for one in sheet["effect"]["ders"]] == [
+        ("D1", None, 20_000),
+        ("D2", None, 20_000),
+    ]
+    assert (await operator.get("/market/messages"))["items"] == []
+    sent = await operator.change("POST", PATH, asked(digest=sheet["digest"]))
+    assert (sent["scope"], sent["subject"], sent["needs_second"]) == ("aggregation", "VPP", "")
+    assert {one["place"]: one["parts"][0]["limits"]["export_w"] for one in sent["places"]} == {
+        "connection C1": 20_000,
+        "connection C2": 20_000,
+    }
+    on_desk = await operator.get(f"/overrides/{sent['id']}")
+    assert (on_desk["state"], len(on_desk["controls"])) == ("active", 2)
+    (first,) = await messages(operator, "North")
+    body = first["body"]
+    assert (body["override"], body["answer_by"], body["ders"][0]["export_after_w"]) == (sent["id"], NOW + 60, 20_000)
+    (copy,) = await messages(operator, "ISO")
+    assert (copy["body"]["limits"], "ders" in copy["body"]) == ({"export_w": 40_000}, False)
+    # Nobody answers: again after each 60 s, and after the third silence a person has to call.
+    for after, count in ((59, 1), (60, 2), (119, 2), (120, 3), (179, 3), (180, 3), (600, 3)):
+        await look(operator, NOW + after)
+        assert len(await messages(operator, "North")) == count, after
+        stands = [one for one in (await operator.get("/alarms"))["items"] if one["code"] == "override_unanswered"]
+        assert len(stands) == (after >= 180)
+    assert "Ada +15550100" in stands[0]["detail"]
+    assert len(await messages(operator, "ISO")) == 1
+    shown = await operator.change("POST", f"{PATH}/{sent['id']}/call", {"note": "Ada is on it"})
+    assert shown["notices"][0]["called_by"] == "local"
+    status, refused = await operator.ask("POST", f"{PATH}/{sent['id']}/call", {"note": "again"})
+    assert (status, refused["code"]) == (409, "nobody_to_call")
+    await look(operator, NOW + 700)
+    assert "override_unanswered" not in {one["code"] for one in (await operator.get("/alarms"))["items"]}
+    # Its reason is due within a day; its end is told to both.
+    assert shown["reason_due"] == NOW + DAY
+    await look(operator, NOW + DAY)
+    assert "override_reason_due" in {one["code"] for one in (await operator.get("/alarms"))["items"]}
+    await operator.change("POST", f"{PATH}/latest/reason", {"reason": "line L4 tripped"})
+    status, refused = await operator.ask("POST", f"{PATH}/latest/reason", {"reason": "twice"})
+    assert (status, refused["code"]) == (409, "reason_given")
+    await look(operator, NOW + DAY + 1)
+    assert "override_reason_due" not in {one["code"] for one in (await operator.get("/alarms"))["items"]}
+    for party in ("North", "ISO"):
+        assert len(await messages(operator, party, "override_ended")) == 1
+        (why,) = await messages(operator, party, "override_reason")
+        assert why["body"]["reason_text"] == "line L4 tripped"
+
+
+@BY_RULES
+async def test_what_is_planned_needs_another_person_and_is_announced_three_times(operator: Operator):
+    await with_devices(operator)
+    other = await grant(operator, "Grace", role="operator")
+    start = NOW + 8 * DAY
+    new = asked(notice="planned", start=start, reason="network_access")
+    status, waits = await operator.ask("POST", PATH, new)
+    assert (status, waits["state"]) == (202, "waiting")
+    assert "second person" in waits["why"]
+    path = f"/approvals/{waits['approval']}/approve"
+    status, refused = await operator.ask("POST", path)
+    assert (status, refused["code"]) == (403, "second_person")
+    assert (await operator.get("/market/messages"))["items"] == []
+    done = (await operator.change("POST", path, token=other))["answer"]
+    assert (done["operator"], done["second"]) == ("local", "Grace")
+    dues = [one["due"] for one in done["notices"] if one["party"] == "North"]
+    assert dues == [start - 7 * DAY, start - DAY, start - HOUR]
+    assert (await messages(operator, "North"), len(await messages(operator, "ISO"))) == ([], 1)
+    for due, count in zip(dues, (1, 2, 3), strict=True):
+        await look(operator, due - 1)
+        assert {one["body"]["notice"] for one in await messages(operator, "North")} == set(range(1, count))
+        await look(operator, due)
+        assert {one["body"]["notice"] for one in await messages(operator, "North")} == set(range(1, count + 1))
+    last = (await messages(operator, "North"))[-1]
+    assert (last["body"]["notice"], last["body"]["answer_by"]) == (3, dues[2] + 900)
+    # Too soon for a plan, an element that is not named, and less than contracts grant.
+    for wrong, code in (
+        ({"notice": "planned", "start": operator.house.clock.now() + 600}, "too_soon_for_planned"),
+        ({"notice": "forecast", "binding": ""}, "missing"),
+        ({"ders": ["D9"]}, "not_member"),
+        ({"node": "nowhere"}, "unknown_node"),
+    ):
+        status, refused = await operator.ask("POST", PATH, asked(**wrong))
+        assert (status, refused["code"]) == (422, code), refused
+
+
+@BY_RULES
+async def test_contracts_are_kept_unless_it_is_an_emergency_and_the_rest_share_like_for_like(operator: Operator):
+    await with_devices(operator, firm_w=30_000)
+    sheet = await operator.change("POST", PATH, asked(notice="forecast"), dry_run="true")
+    after = {one["der"]: (one["export_after_w"], one["kept_by_contract"]) for one in sheet["effect"]["ders"]}
+    assert after == {"D1": (30_000, True), "D2": (10_000, False)}
+    assert (sheet["effect"]["fraction_ppm"], sheet["effect"]["like_for_like"]) == ({"export_w": 166_666}, False)
+    less = asked(notice="forecast", limits={"export_w": 20_000})
+    status, refused = await operator.ask("POST", PATH, less, params={"dry_run": "true"})
+    assert (status, refused["code"], refused["faults"][0]["value"]) == (422, "below_contract", "20000")
+    sheet = await operator.change("POST", PATH, {**less, "notice": "emergency"}, dry_run="true")
+    assert {one["export_after_w"] for one in sheet["effect"]["ders"]} == {10_000}
+    only = await operator.change("POST", PATH, asked(ders=["D2"]), dry_run="true")
+    assert [(one["der"], one["export_after_w"]) for one in only["effect"]["ders"]] == [("D2", 40_000)]
+    # Who else is at the element that binds is counted, and why they are spared has to be said.
+    await operator.change("POST", "/places", {"name": "T1", "kind": "transformer"})
+    await operator.change("POST", "/places/T1/connections", {"connections": ["C1", "C2", "C3"]})
+    await operator.change("POST", "/market/ders", {**der("S1", 3), "party": "South"})
+    status, refused = await operator.ask("POST", PATH, asked(binding="T1", ders=["D2"]), params={"dry_run": "true"})
+    assert (status, refused["code"]) == (422, "non_discrimination_note")
+    assert "2 other DERs at T1" in refused["message"]
+    said = asked(binding="T1", ders=["D2"], fairness_note="the others have no device")
+    sheet = await operator.change("POST", PATH, said, dry_run="true")
+    assert (sheet["effect"]["alike"], sheet["effect"]["like_for_like"]) == (2, False)
+
+
+@BY_RULES
+async def test_a_release_is_told_with_its_reason_and_ends_all_notices(operator: Operator, tmp_path: Path):
+    await with_devices(operator)
+    sent = await operator.change("POST", PATH, asked())
+    status, refused = await operator.ask("POST", f"/overrides/{sent['id']}/release", {})
+    assert (status, refused["code"]) == (400, "release_without_reason")
+    status, refused = await operator.ask("POST", f"/overrides/{sent['id']}/extend", {"duration": 600})
+    assert (status, refused["code"]) == (400, "bad_override")
+    await operator.change("POST", f"/overrides/{sent['id']}/release", {"reason": "L4 is back"})
+    await look(operator, NOW + 300)
+    assert len(await messages(operator, "North")) == 1
+    for party in ("North", "ISO"):
+        (over,) = await messages(operator, party, "override_released")
+        assert (over["body"]["reason"], over["body"]["at"]) == ("L4 is back", NOW)
+    assert (await operator.get(PATH))["items"] == []
+    (one,) = (await operator.get(PATH, over="true"))["items"]
+    assert (one["state"], one["answered"]) == ("released", "none")
