@@ -70,6 +70,7 @@ class _Guesser:
         mapping = ColumnMapping(separator=self.sample.separator, decimal=self._decimal(), place=place)
         mapping = self._with_times(mapping)
         if not place:
+            self._refuse_nameless()
             return self._wide(mapping)
         register = self._take("register") or self._take("meter")
         mapping = replace(mapping, register=register, quality=self._take("quality"), received=self._take("received"))
@@ -78,6 +79,16 @@ class _Guesser:
         mapping = replace(mapping, duration=self._take("duration_s"), phase=self._take("phase"))
         mapping = self._with_values(mapping)
         return self._finished(mapping)
+
+    def _refuse_nameless(self) -> None:
+        """Refuse columns of values beside which none is known to name the connections."""
+        said = [name for name in self.left if meaning_of(name) is not None]
+        if said:
+            detail = (
+                f"{said[0]} says what its values are, and no column whose they are; found "
+                f"{', '.join(self.sample.columns)}. A mapping names it: place"
+            )
+            raise FileError(self.path, detail, row=1)
 
     def _take(self, kind: str) -> str:
         """The column of a kind, which is then no longer asked for anything else; "" where there is none."""

@@ -107,6 +107,12 @@ def test_a_decimal_comma_is_seen_beside_dates_with_points(store, tmp_path):
     assert read(store, ["c1"], Quantity.IMPORT, DAY).value[:2, 0].tolist() == [1000.0, 1500.0]
 
 
+def test_values_of_which_no_column_says_whose_they_are_are_refused(store, tmp_path):
+    path = table(tmp_path / "one.csv", "Timestamp,Whose,kWh", "2026-05-29T00:00Z,k1,1", "2026-05-29T00:30Z,k1,1")
+    with pytest.raises(FileError, match="row 1: kWh says what its values are, and no column whose they are; found"):
+        look(store, path)
+
+
 def test_a_unit_that_nothing_says_is_asked_for(store, tmp_path):
     path = table(tmp_path / "w.csv", "time,c1", "2026-05-29 00:00,1", "2026-05-29 00:30,1")
     with pytest.raises(FileError, match="give --unit"):
