@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from envelope.command_line.commands import app
+from envelope.command_line.study import app as study
 from envelope.field_rules import BadProblem
 from envelope.medium_voltage.divided import factor_of, verified_factors, whole_of
 from envelope.medium_voltage.whole_network import calculate_whole, schedule_of
@@ -22,6 +23,7 @@ from envelope.operation.verified_run import VerifiedRun
 from envelope.problem import FixedPowerFactor, GroupLimit, divided, plan_file, run_id, steps_from
 from envelope.problem.divided import parts_of, reduced_of
 from envelope.schedule.scaling import scaled
+from envelope.study import estimate
 from envelope.study.estimate import as_one, in_parts
 from envelope.study.study import Study, problem_of
 from gridmodel import read_feeder
@@ -244,3 +246,21 @@ def test_an_estimate_is_said_before_what_takes_long(town):
     assert "3 low-voltage parts" in said
     with pytest.raises(BadProblem, match="steps"):
         Study(steps=7)
+
+
+def test_every_command_that_may_take_long_says_so_first(town, tmp_path, monkeypatch):
+    plan = tmp_path / "plan.npz"
+    assert CliRunner().invoke(app, ["run", str(town), "--steps", "2", "--plan", str(plan)]).exit_code == 0
+    monkeypatch.setattr(estimate, "LONG_S", 0.0)
+    connect = ["connect", str(town), "--node", "nowhere", "--export", "5kW"]
+    for words, command in (
+        (["run", str(town), "--steps", "2"], app),
+        (["run", str(plan)], app),
+        (["compare", str(plan)], app),
+        (["explain", str(plan), "h0_0_0"], app),
+        (connect, study),
+    ):
+        said = CliRunner().invoke(command, words).output
+        assert "This will take about " in said, said
+    network = read_feeder(town).network
+    assert as_one(network, 4).repeated(3).seconds == 3 * as_one(network, 4).seconds
