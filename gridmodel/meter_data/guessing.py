@@ -70,7 +70,6 @@ class _Guesser:
         mapping = ColumnMapping(separator=self.sample.separator, decimal=self._decimal(), place=place)
         mapping = self._with_times(mapping)
         if not place:
-            self._refuse_nameless()
             return self._wide(mapping)
         register = self._take("register") or self._take("meter")
         mapping = replace(mapping, register=register, quality=self._take("quality"), received=self._take("received"))
@@ -218,14 +217,21 @@ class _Guesser:
                 )
                 raise FileError(self.path, detail)
 
-    def _of_hints(self, where: str) -> Meaning:
-        """The meaning of values that no column name tells."""
-        quantity, unit = self.hints.quantity, self.hints.unit
+    def _of_file_name(self) -> Meaning | None:
         stem = self.path.name.split(".")[0]
         # A letter alone in a file's name is no unit.
-        of_name = meaning_of(stem) if len(stem) > 1 else None
+        return meaning_of(stem) if len(stem) > 1 else None
+
+    def _said_unit(self) -> str:
+        """The unit that the options or else the file's name say; "" where neither does."""
+        of_name = self._of_file_name()
+        return self.hints.unit or (of_name.unit if of_name is not None else "")
+
+    def _of_hints(self, where: str) -> Meaning:
+        """The meaning of values that no column name tells."""
+        quantity, unit, of_name = self.hints.quantity, self._said_unit(), self._of_file_name()
         if of_name is not None:
-            quantity, unit = quantity or of_name.quantity, unit or of_name.unit
+            quantity = quantity or of_name.quantity
         if not unit:
             raise FileError(
                 self.path, "neither header nor file name says the unit: give --unit, such as kWh", field=where
@@ -236,6 +242,8 @@ class _Guesser:
         return checked(Meaning(quantity, unit.lower()))
 
     def _wide(self, mapping: ColumnMapping) -> Guess:
+        if not self._said_unit():
+            self._refuse_nameless()
         meaning = self._of_hints(self.left[0] if self.left else mapping.time)
         return self._finished(replace(mapping, layout=Layout.WIDE, columns={"*": meaning}))
 

@@ -111,6 +111,8 @@ def test_values_of_which_no_column_says_whose_they_are_are_refused(store, tmp_pa
     path = table(tmp_path / "one.csv", "Timestamp,Whose,kWh", "2026-05-29T00:00Z,k1,1", "2026-05-29T00:30Z,k1,1")
     with pytest.raises(FileError, match="row 1: kWh says what its values are, and no column whose they are; found"):
         look(store, path)
+    wide = table(tmp_path / "wide.csv", "Timestamp,m1 kWh", "2026-05-29T00:00Z,1", "2026-05-29T00:30Z,1")
+    assert look(store, wide, unit="kWh").counts.new == 2
 
 
 def test_a_unit_that_nothing_says_is_asked_for(store, tmp_path):
