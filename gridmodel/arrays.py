@@ -15,6 +15,7 @@ Watts = NDArray[np.int64]
 Whole = NDArray[np.int64]
 """whole numbers, such as epoch seconds"""
 Complex = NDArray[np.complex128]
+ComplexSingle = NDArray[np.complex64]
 Index = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 

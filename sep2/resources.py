@@ -113,6 +113,11 @@ class Table:
         """The path of a resource."""
         return self._formats[name].format_map(ids)
 
+    def around(self, name: str, ids: Mapping[str, int], which: str) -> tuple[str, str]:
+        """The path of a resource before and after one of its numbers."""
+        before, _, after = self._formats[name].format_map({**ids, which: "\0"}).partition("\0")
+        return before, after
+
     def subscribable(self, name: str) -> int:
         """The `subscribable` attribute of a resource."""
         return int(self._by_name[name].subscribable)

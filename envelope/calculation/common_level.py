@@ -6,6 +6,7 @@ import numpy as np
 
 from envelope.calculation.feasible_box import DirectedBox, FeasibleBox
 from envelope.constraints import linear as rows
+from envelope.constraints.extremes import raise_to
 from envelope.constraints.formulation import Formulation
 from envelope.constraints.limits import Bounds, LimitTables
 from envelope.constraints.monitored_feeder import COARSE_V, FlowResult, MonitoredFeeder, Sensitivity
@@ -62,9 +63,9 @@ def _reserves(formulation: Formulation, box: GuaranteedBox, found: FeasibleBox, 
     flow = joint.solved(states, steps, away_w[:, feeder.port_connection] * feeder.port_share)
     first = flow.v_v[: formulation.steps], np.abs(flow.i_a[: formulation.steps])
     low_v, high_v, load_a = (table.copy() for table in before)
-    np.maximum.at(high_v, steps, flow.v_v - first[0][steps])
-    np.maximum.at(low_v, steps, first[0][steps] - flow.v_v)
-    np.maximum.at(load_a, steps, np.abs(flow.i_a) - first[1][steps])
+    raise_to(high_v, steps, flow.v_v - first[0][steps])
+    raise_to(low_v, steps, first[0][steps] - flow.v_v)
+    raise_to(load_a, steps, np.abs(flow.i_a) - first[1][steps])
     return Bounds(low_v, high_v, load_a)
 
 

@@ -85,18 +85,31 @@ def fit_box(
 
 def _mended(whole: FeasibleBox, state: FeasibleBox, active: Mask, *, allocate: Rule) -> FeasibleBox:
     """The box with targets lowered by what constraints exceed at their own corners, or scaled down where none help."""
+    everyone = np.arange(len(state.offset_w))
+    steps, beyond = everyone, None
     for _ in range(OWN_LOOKS):
-        todo = own_corners.lower_targets(state, whole, active)
+        beyond, todo = _lower(whole, state, active, steps)
+        if not len(todo) and len(steps) < len(everyone):
+            # Other constraints may have come in since all steps were looked at.
+            steps = everyone
+            beyond, todo = _lower(whole, state, active, steps)
         if not len(todo) and own_corners.add_states(state):
-            todo = own_corners.lower_targets(state, whole, active)
+            beyond, todo = _lower(whole, state, active, steps)
         if not len(todo) and not state.infeasible.any():
             return state
         if not len(todo):
             break
         state, active = _settle(whole, state, active, allocate=allocate, todo=todo)
-    left = own_corners.exceeding(state, np.arange(len(state.offset_w)))
+        steps, beyond = todo, None
+    left = own_corners.exceeding(state, everyone, beyond)
     state.unsettled = len(scale_down(state, left, own_corners.exceeding))
     return state
+
+
+def _lower(whole: FeasibleBox, state: FeasibleBox, active: Mask, steps: Index) -> tuple[Real, Index]:
+    """Look at own corners of some steps; what they exceed, and the steps in which targets were lowered by that."""
+    beyond = own_corners.excess(state, steps)
+    return beyond, own_corners.lower_targets((state, whole), active, steps, beyond)
 
 
 def _first_active(whole: FeasibleBox, allocate: Rule) -> Mask:

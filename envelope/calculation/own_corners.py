@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from envelope.calculation.feasible_box import FeasibleBox
+from envelope.constraints.extremes import raise_to
 from envelope.constraints.linear import Corners, with_sensitivities
 from envelope.constraints.monitored_feeder import COARSE_V
 from envelope.constraints.sensitivity_series import sensitivities_at
@@ -31,21 +32,26 @@ TURNS, TOGETHER, NOTHING_W = 2, 4096, 1.0
 from another"""
 
 
-def lower_targets(state: FeasibleBox, whole: FeasibleBox, active: Mask) -> Index:
+def lower_targets(boxes: tuple[FeasibleBox, FeasibleBox], active: Mask, steps: Index, beyond: Real) -> Index:
     """Lower the targets of constraints by what their own corners exceed; return the steps in which any was lowered.
 
-    state: the fitted box over the `active` constraints of `whole`, in which they are lowered too.
+    boxes: the fitted box over the `active` constraints of a whole one, and that, in which they are lowered too; beyond:
+    what `excess` gives of these steps.
     """
-    beyond = _beyond(state, np.arange(len(state.offset_w)))
-    lower = np.where(beyond > 0.0, beyond + (1.0 - ENOUGH) * _margin(state), 0.0).astype(np.float32)
-    state.target -= lower
-    whole.target[:, active] -= lower
-    return np.flatnonzero((lower > 0.0).any(axis=1))
+    state, whole = boxes
+    lower = np.where(beyond > 0.0, beyond + (1.0 - ENOUGH) * _margin(state)[steps], 0.0).astype(np.float32)
+    state.target[steps] -= lower
+    whole.target[np.ix_(steps, np.flatnonzero(active))] -= lower
+    return steps[(lower > 0.0).any(axis=1)]
 
 
-def exceeding(state: FeasibleBox, todo: Index) -> Index:
-    """Those of these steps in which a constraint exceeds at its own corner, or one that is filled gets worse."""
-    return todo[(_beyond(state, todo) > 0.0).any(axis=1) | _filled_exceed(state, todo)]
+def exceeding(state: FeasibleBox, todo: Index, known: Real | None = None) -> Index:
+    """Those of these steps in which a constraint exceeds at its own corner, or one that is filled gets worse.
+
+    known: what `excess` gives of them, where that was found already.
+    """
+    beyond = excess(state, todo) if known is None else known
+    return todo[(beyond > 0.0).any(axis=1) | _filled_exceed(state, todo)]
 
 
 def add_states(state: FeasibleBox) -> bool:
@@ -106,11 +112,11 @@ def _worst_at(state: FeasibleBox, steps: Index, pairs: tuple[Index, Index], *, f
         part = slice(start, start + TOGETHER)
         at = _States(state, steps[place[part]], row[part], firm=firm)
         away = at.away(state.rows.corners, state.rows.corner[row[part]])
-        np.maximum.at(values, place[part], at.values(away))
+        raise_to(values, place[part], at.values(away))
     return values
 
 
-def _beyond(state: FeasibleBox, steps: Index) -> Real:
+def excess(state: FeasibleBox, steps: Index) -> Real:
     """(S, R) by which constraints at their own corners leave less than enough of the margin."""
     return np.asarray(_at_own_corners(state, steps) - _enough(state, steps))
 
@@ -223,7 +229,7 @@ def _raise(values: Real, place: Index, at: _States, where: tuple[Single, Index])
     """Raise (S, R) values to those at (P, L) corners, whose numbers tell which are the same; each is solved once."""
     away, corner = where
     once = np.unique(at.alike(corner), return_index=True)[1]
-    np.maximum.at(values, place[once], at.only(once).values(away[once]))
+    raise_to(values, place[once], at.only(once).values(away[once]))
 
 
 def _measure_in_all_states(
@@ -244,7 +250,7 @@ def _measure_in_state(
     """Raise (S, R) values to what constraints reach at the corners of these in one state of the joint paths."""
     place, row = pairs
     at = _States(state, steps[place], row, np.full(len(row), number), firm=firm)
-    np.maximum.at(values, place, at.values(at.away(state.rows.corners, state.rows.corner[row])))
+    raise_to(values, place, at.values(at.away(state.rows.corners, state.rows.corner[row])))
 
 
 class _States:

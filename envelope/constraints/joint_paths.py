@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from envelope.constraints.base_case import BaseCase
+from envelope.constraints.extremes import lower_to, raise_to
 from envelope.constraints.limits import LimitTables
 from envelope.constraints.linear import LinearConstraints
 from envelope.constraints.monitored_feeder import COARSE_V, FlowResult
@@ -86,9 +87,9 @@ class JointPaths:
         high_v, low_v, load_a = (table.copy() for table in (self.base.flow.v_v,) * 2 + (np.abs(self.base.flow.i_a),))
         if self.several:
             steps = self.pairs[1]
-            np.maximum.at(high_v, steps, self.flow.v_v)
-            np.minimum.at(low_v, steps, self.flow.v_v)
-            np.maximum.at(load_a, steps, np.abs(self.flow.i_a))
+            raise_to(high_v, steps, self.flow.v_v)
+            lower_to(low_v, steps, self.flow.v_v)
+            raise_to(load_a, steps, np.abs(self.flow.i_a))
         return RestRange(high_v, low_v, load_a)
 
     @cached_property

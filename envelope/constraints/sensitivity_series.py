@@ -9,12 +9,14 @@ import numpy as np
 
 from envelope.constraints.base_case import BaseCase
 from envelope.constraints.monitored_feeder import COARSE_V
-from gridmodel.arrays import Complex, Index, Mask, Real, Single
+from gridmodel.arrays import Complex, ComplexSingle, Index, Mask, Real, Single
 from gridmodel.flow import power_flow
 from gridmodel.flow.kron import Reduced
 
 TERMS = 5
 """of the series; each is a fraction of the one before, about the relative drop of voltage"""
+BLOCK = 256
+"""values handled together: what is multiplied again and again stays in the processor's cache"""
 
 
 class MonitoredValues(Protocol):
@@ -51,11 +53,11 @@ def sensitivities_at(
     reduced = base.feeder.reduced
     found = _solved_once(reduced, injected, source_v, alike)
     group = (values.kind == 2) & (values.element >= len(reduced.H))
-    total = term = _by_current(base, values, found, apart=group)
-    d, z = np.conj(injected / found.v**2).astype(np.complex64), reduced.Z.astype(np.complex64)
-    for _ in range(TERMS):
-        term = -np.conj(term * d) @ z
-        total = total + term
+    total = _by_current(base, values, found, apart=group)
+    d, less_z = np.conj(injected / found.v**2).astype(np.complex64), -reduced.Z.astype(np.complex64)
+    for start in range(0, len(total), BLOCK):
+        part = slice(start, start + BLOCK)
+        _add_series(total[part], d[part], less_z)
     per_va = total / np.conj(found.v)
     fall = np.asarray(per_va.real, dtype=np.float32)
     rise = np.asarray((per_va * (1.0 + 1j * base.port_tan_phi)).real, dtype=np.float32) if base.absorbs else fall
@@ -64,6 +66,16 @@ def sensitivities_at(
         sums = base.feeder.group_sums(injected.real[group])[np.arange(len(which)), which]
         rise[group] = fall[group] = np.sign(sums)[:, None] * base.feeder.membership[which]
     return rise, fall
+
+
+def _add_series(total: ComplexSingle, d: ComplexSingle, less_z: ComplexSingle) -> None:
+    """Add to (B, L) first terms what follows from them, in place: each term t makes the next one, -conj(t d) Z."""
+    term, product = total.copy(), np.empty_like(total)
+    for _ in range(TERMS):
+        np.multiply(term, d, out=product)
+        np.conjugate(product, out=product)
+        np.matmul(product, less_z, out=term)
+        total += term
 
 
 def _solved_once(reduced: Reduced, injected: Complex, source_v: Complex, alike: Index | None) -> power_flow.Flow:
@@ -75,7 +87,7 @@ def _solved_once(reduced: Reduced, injected: Complex, source_v: Complex, alike: 
     return replace(found, v=found.v[again], i=found.i[again], converged=found.converged[again], source_v=source_v)
 
 
-def _by_current(base: BaseCase, values: MonitoredValues, found: power_flow.Flow, *, apart: Mask) -> Complex:
+def _by_current(base: BaseCase, values: MonitoredValues, found: power_flow.Flow, *, apart: Mask) -> ComplexSingle:
     """(R, L) g of each value in its state: it changes by the real part of g di; zeros for what is `apart`."""
     reduced, load = base.feeder.reduced, (values.kind == 2) & ~apart
     by = np.zeros((len(values.kind), reduced.ports), dtype=np.complex128)

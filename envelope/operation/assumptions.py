@@ -19,6 +19,9 @@ from gridmodel.arrays import Index, Real
 from sep2.rules.told_times import told
 from sep2.store.connection import Connection
 
+SWITCHED = "topology"
+"""The assumption that the feeder is switched as the plan has it."""
+
 
 class FeederChange(NamedTuple):
     """Change of the feeder since the plan was made, and the connections for which it matters."""
@@ -74,7 +77,7 @@ class Assumptions:
         abnormal: why the topology differs from the plan's; empty: it does not.
         """
         if abnormal:
-            return [ViolatedAssumption("topology", abnormal)]
+            return [ViolatedAssumption(SWITCHED, abnormal)]
         changed = await asyncio.to_thread(self.feeder_change)
         return [ViolatedAssumption("feeder", *changed)] if changed.detail else []
 

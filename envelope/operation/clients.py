@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from envelope.operation import plants
 from envelope.operation.least_loads import least_by_connection, parts_of_load, with_least_loads
 from envelope.problem import Policy, Problem
 from envelope.problem.control_points import directions
@@ -50,6 +51,8 @@ class Client(NamedTuple):
         return self.holds_net_limit and self.profile != CSIP
 
 
+PLANT = Client(0, "", LIMIT_LOAD[-1], holds_net_limit=True, set_max_w=None, own_group_id=None)
+"""Stands for a plant without IEEE 2030.5, which keeps net limits; it has no EndDevice."""
 Clients = tuple[Client, ...]
 NO_CLIENTS: Mapping[str, Clients] = {}
 
@@ -66,6 +69,10 @@ async def clients_at(db: Connection, names: Sequence[str]) -> dict[str, Clients]
             load_control_w=row.load_control_w,
         )
         found[row.connection_name] = (*found.get(row.connection_name, ()), client)
+    for plant in await plants.known(db):
+        # Its set-points go another way, and bound the whole connection.
+        if plant.connection_id in names and plant.connection_id not in found:
+            found[plant.connection_id] = (PLANT,)
     return found
 
 

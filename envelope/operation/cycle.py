@@ -13,15 +13,25 @@ from pathlib import Path
 
 import numpy as np
 
-from envelope.operation import credit_check, limits_in_force, plan_bands, restrictions, short_term
-from envelope.operation.assumptions import ViolatedAssumption
+from envelope.operation import (
+    credit_check,
+    limits_in_force,
+    outage_return,
+    plan_bands,
+    plants,
+    restrictions,
+    short_term,
+)
+from envelope.operation.assumptions import SWITCHED, ViolatedAssumption
 from envelope.operation.clients import Clients, clients_at, controllability_at, with_controllability, without_client
 from envelope.operation.measurements import Measured
 from envelope.operation.mode import Mode, OperatingState, Stage, StaticLimits
+from envelope.operation.outage_return import Outage, Return
 from envelope.operation.release import Ruling, rule
 from envelope.operation.restrictions import HoldingDown, Restrictions
-from envelope.operation.round_endings import Controllable, Known, Outcome, RoundEndings, span_of
+from envelope.operation.round_endings import Known, RoundEndings, span_of
 from envelope.operation.round_notes import compare
+from envelope.operation.round_outcome import Controllable, Outcome
 from envelope.operation.run_record import NO_RUN, published_run, published_since
 from envelope.operation.verified_run import NotVerified, VerifiedRun, calculate_verified
 from envelope.problem import Problem, run_id
@@ -44,6 +54,8 @@ class Cycle(RoundEndings):
         """Run one round; any failure raises an alarm and leaves the published limits as they are."""
         outcome = await self._tried(now)
         await self._set_waiting(now)
+        if self.plants:
+            await self._send_setpoints(now)
         self.db.wake()
         return outcome
 
@@ -57,12 +69,40 @@ class Cycle(RoundEndings):
             log.exception("envelope of %s failed", self.feeder)
             return await self._failed(wrong, now)
 
+    async def _send_setpoints(self, now: int) -> None:
+        """Write what plants without IEEE 2030.5 are asked for; the round has ended by then, however it did."""
+        async with self.db.read() as db:
+            states = {one.connection_id: await plants.state_of(db, one, now) for one in self.plants}
+        try:
+            await asyncio.to_thread(plants.write, self.folder, states, now)
+        except OSError as wrong:
+            log.warning("set-points of %s are not written: %s", self.feeder, wrong)
+
+    async def _read_plants(self, measured: Sequence[Measured], now: int) -> None:
+        """Read the plants without IEEE 2030.5, and judge them by their meters."""
+        before, wrong = self.plants, ""
+        try:
+            self.plants = await asyncio.to_thread(plants.read, self.folder)
+        except plants.BadPlants as refused:  # those known before go on being told
+            wrong = str(refused)
+        async with self.db.read() as db:
+            wrong = wrong or await plants.unknown(db, self.plants)
+            is_known = await plants.known(db) == self.plants
+            judged = await plants.judge(db, self.plants, measured, now)
+        self.notes = (*self.notes, *(one.sentence() for one in judged))
+        if self.plants or before or wrong or not is_known:
+            async with self.db.write() as db:
+                await plants.keep(db, self.plants)
+                await plants.set_plant_alarms(db, judged, wrong, now)
+
     async def _round(self, now: int) -> Outcome:
         state = await asyncio.to_thread(self.operating_state)
         unread = await self._read_problem(now)
         if state.mode is Mode.CONTRACT and await self._is_told(state):
             return await self._publish_static(StaticLimits.CONTRACT, (), now)
         violated, measured = await self._check_assumptions(state, now)
+        if self.folder.name:
+            await self._read_plants(measured, now)
         # What is held is not published anew, so that no connection of it can be left out.
         ends_all = any(one.connections is None for one in violated) or state.mode is Mode.HOLD
         if violated and ends_all and await self._is_told(state):
@@ -74,20 +114,26 @@ class Cycle(RoundEndings):
         return await self._publish_envelope(await self._blended(self.problem, measured, now), measured, state, now)
 
     async def _blended(self, problem: Problem, measured: Sequence[Measured], now: int) -> Problem:
-        """Return the problem with what was measured in the last hours; the same object while that is the same."""
-        if self.input_watch is None or not self.rolls or problem.scenarios is None:
+        """Return the problem with what was measured lately and with outages; the same object for the same."""
+        if self.input_watch is None:
             return problem
         async with self.db.read() as db:
-            before = await short_term.read(db, self.feeder)
-        recent = short_term.updated(before, problem, (measured, self.inputs), now)
-        if recent != before:
+            earlier = await short_term.read(db, self.feeder), await outage_return.read(db, self.feeder)
+            outages = await outage_return.look(db, problem, earlier[1], now=now, how=self.returning)
+        recent = earlier[0]
+        if self.rolls and problem.scenarios is not None:
+            recent = short_term.updated(recent, problem, (measured, self.inputs), now)
+        if (recent, outages) != earlier:
             async with self.db.write() as db:
                 await short_term.keep(db, self.feeder, recent)
-        known = self.blended
-        if known is None or known[0] is not problem or known[1] != recent:
-            known = self.blended = problem, recent, await asyncio.to_thread(short_term.applied, problem, recent)
-        self.notes = (*self.notes, *known[2][1])
-        return known[2][0]
+                await outage_return.keep(db, self.feeder, outages)
+        key = recent, tuple(one._replace(silent=0) for one in outages)
+        if self.blended is None or self.blended[0] is not problem or self.blended[1] != key:
+            found = await asyncio.to_thread(blended, problem, recent, outages, self.returning)
+            self.blended = problem, key, found
+        found = self.blended[2]
+        self.notes = (*self.notes, *found[1], *(one.sentence() for one in outages))
+        return found[0]
 
     async def _is_told(self, state: OperatingState) -> bool:
         """Whether clients are told anything: a feeder that publishes by itself, or of which something is published."""
@@ -115,7 +161,7 @@ class Cycle(RoundEndings):
             if self.input_watch is not None:
                 self.inputs = await self.input_watch.look(db, self.problem, now)
             if self.inputs.switched:
-                return [ViolatedAssumption("topology", self.inputs.switched)], ()
+                return [ViolatedAssumption(SWITCHED, self.inputs.switched)], ()
             measured = await self.assumptions.read_measurements(db, self.problem, now)
             since = await published_since(db)
         if since is None:
@@ -253,6 +299,14 @@ class Cycle(RoundEndings):
             why = f"{ruling.why}; {compared.sentence()}"
             await self._note(db, ruling._replace(why=why), (schedule, schedule.run_id), now)
         return Outcome(now, schedule, report, withheld=why)
+
+
+def blended(
+    problem: Problem, recent: short_term.Recent, outages: Sequence[Outage], how: Return
+) -> tuple[Problem, tuple[str, ...]]:
+    """Return a problem with what was measured lately and with outages, and sentences about the former."""
+    moved, said = short_term.applied(problem, recent)
+    return outage_return.applied(moved, outages, how), said
 
 
 def _unplanned(run: VerifiedRun | None) -> Problem | None:

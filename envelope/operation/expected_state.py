@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from envelope.constraints.formulation import formulate
+from envelope.constraints.joint_paths import JointPaths, PathsOfBox
 from envelope.operation.verified_run import VerifiedRun
 from envelope.problem import Direction, Problem
 from envelope.problem.divided import Divided
@@ -66,23 +67,52 @@ class _Solver(NamedTuple):
     watched: Watched
     p_w: Real
     """(T, C) net injection of the base load"""
-    solve: Callable[[Index, Real], tuple[Real, Real, Mask]]
-    """(S, N) V, (S, B) A and (S,) whether it settled, for some steps and (S, C) W away from the base load"""
+    solve: Callable[[Index, Index, Real], tuple[Real, Real, Mask]]
+    """(S, N) V, (S, B) A and (S,) whether it settled, for some joint paths, steps and (S, C) W away from their loads"""
+    bound_up: Mask
+    bound_down: Mask
+    """(T, C) connections with a device that a limit of export, or of import, bounds, or that count with their band"""
+    paths: JointPaths | None = None
+    """None: the base load alone"""
+
+    def pairs(self) -> tuple[Index, Index]:
+        """Return the joint paths that the limits hold for, and their steps."""
+        if self.paths is not None and self.paths.several:
+            return self.paths.pairs
+        return np.zeros(len(self.p_w), dtype=np.intp), np.arange(len(self.p_w))
+
+    def away_w(self, pairs: tuple[Index, Index], schedule: EnvelopeSchedule) -> tuple[Real, Real, Real]:
+        """Return the (S, C) W away from the load of each path: nothing, the greatest export, the greatest import."""
+        steps = pairs[1]
+        high, low = _net_w(schedule.side(Direction.EXPORT)), -_net_w(schedule.side(Direction.IMPORT))
+        if self.paths is None or not self.paths.several:
+            above, below = high[steps] - self.p_w[steps], low[steps] - self.p_w[steps]
+        else:
+            ends = PathsOfBox(self.paths, self.paths.fixed_up, self.paths.fixed_down)
+            down, above = ends.ends(*pairs, low[steps], high[steps])
+            # Whom no limit bounds is where the path has it.
+            above, below = above * self.bound_up[steps], -down * self.bound_down[steps]
+        return np.zeros_like(above), above, below
 
 
 def _as_one(problem: Problem, drawn: OneLine) -> _Solver:
     """Return the power flow of a network that is calculated as one."""
-    whole, base = problem.reduced, formulate(problem).base
+    whole, formed = problem.reduced, formulate(problem)
+    base = formed.base
     watched = whole.watching(whole.voltages_at_connections(), _drawn(whole, drawn))
     base = base.seen_by(replace(base.feeder, reduced=watched, groups=(), level_unit_v=None))
-    feeder = base.feeder
+    feeder, paths = base.feeder, replace(formed.paths, base=base)
 
-    def solve(steps: Index, away_w: Real) -> tuple[Real, Real, Mask]:
+    def solve(states: Index, steps: Index, away_w: Real) -> tuple[Real, Real, Mask]:
         ports_w = away_w[:, feeder.port_connection] * feeder.port_share
-        flow = feeder.power_flow(base.injections(steps, ports_w), base.source_v[steps])
+        flow = feeder.power_flow(paths.injections(states, steps, ports_w), paths.source(states, steps))
         return flow.v_v, np.abs(flow.i_a), flow.converged
 
-    return _Solver(watched, base.p_w, solve)
+    bound_up, bound_down = (
+        problem.side(direction).flexible | fixed
+        for direction, fixed in ((Direction.EXPORT, paths.fixed_up), (Direction.IMPORT, paths.fixed_down))
+    )
+    return _Solver(watched, base.p_w, solve, bound_up, bound_down, paths)
 
 
 def _in_parts(problem: Problem, drawn: OneLine) -> _Solver:
@@ -96,11 +126,12 @@ def _in_parts(problem: Problem, drawn: OneLine) -> _Solver:
     rest = -(problem.base_load_w + 1j * problem.base_load_var)
     source_v = np.broadcast_to(network.source.v if problem.source_v is None else problem.source_v, shape)
 
-    def solve(steps: Index, away_w: Real) -> tuple[Real, Real, Mask]:
+    def solve(_: Index, steps: Index, away_w: Real) -> tuple[Real, Real, Mask]:
         found = flow.solve(port_va(network, np.asarray(rest[steps] + away_w, dtype=np.complex128)), source_v[steps])
         return flow.voltages(found.v)[:, at], flow.currents(found.v)[:, kept], found.converged
 
-    return _Solver(Watched(network, seen.node_terminal, *currents), rest.real, solve)
+    everybody = np.ones(rest.shape, dtype=bool)
+    return _Solver(Watched(network, seen.node_terminal, *currents), rest.real, solve, everybody, everybody)
 
 
 def _drawn(watched: Watched, drawn: OneLine) -> Mask:
@@ -109,21 +140,27 @@ def _drawn(watched: Watched, drawn: OneLine) -> Mask:
 
 
 def _states(solver: _Solver, schedule: EnvelopeSchedule, drawn: OneLine) -> Iterator[tuple[Real, Real, Real]]:
-    """Yield loading, lowest and highest voltage of some steps, as parts; the worst of the three cases."""
-    away = (
-        np.zeros_like(solver.p_w),
-        _net_w(schedule.side(Direction.EXPORT)) - solver.p_w,
-        -_net_w(schedule.side(Direction.IMPORT)) - solver.p_w,
-    )
+    """Yield loading, lowest and highest voltage of some steps, as parts; the worst of the three cases on all paths."""
+    states, steps = solver.pairs()
     for first in range(0, len(solver.p_w), STEPS_AT_ONCE):
-        steps = np.arange(first, min(first + STEPS_AT_ONCE, len(solver.p_w)))
-        cases = [_case(solver, steps, one[steps], drawn) for one in away]
-        loading, low, high = (np.stack(part) for part in zip(*cases, strict=True))
-        yield (
-            _parts(np.fmax.reduce(loading), LOADING_PARTS),
-            _parts(np.fmin.reduce(low), VOLTAGE_PARTS),
-            _parts(np.fmax.reduce(high), VOLTAGE_PARTS),
-        )
+        there = range(first, min(first + STEPS_AT_ONCE, len(solver.p_w)))
+        loading, low, high = _nothing(drawn, len(there))
+        now = np.flatnonzero((steps >= there.start) & (steps < there.stop))
+        for begin in range(0, len(now), STEPS_AT_ONCE):
+            some = now[begin : begin + STEPS_AT_ONCE]
+            pairs, row = (states[some], steps[some]), steps[some] - first
+            for away_w in solver.away_w(pairs, schedule):
+                found = _case(solver, pairs, away_w, drawn)
+                np.fmax.at(loading, row, found[0])
+                np.fmin.at(low, row, found[1])
+                np.fmax.at(high, row, found[2])
+        yield _parts(loading, LOADING_PARTS), _parts(low, VOLTAGE_PARTS), _parts(high, VOLTAGE_PARTS)
+
+
+def _nothing(drawn: OneLine, steps: int) -> tuple[Real, Real, Real]:
+    """Return loading per edge, lowest and highest voltage per node of some steps of which nothing is known yet."""
+    edges, nodes = np.full((steps, len(drawn.parts)), np.nan), np.full((steps, len(drawn.node)), np.nan)
+    return edges, nodes, nodes.copy()
 
 
 def _net_w(side: ScheduleSide) -> Real:
@@ -131,13 +168,14 @@ def _net_w(side: ScheduleSide) -> Real:
     return np.minimum(side.limit_w, side.capacity_w)
 
 
-def _case(solver: _Solver, steps: Index, away_w: Real, drawn: OneLine) -> tuple[Real, Real, Real]:
-    """Return loading per edge and lowest and highest voltage per node of some steps; NaN: not known.
+def _case(solver: _Solver, pairs: tuple[Index, Index], away_w: Real, drawn: OneLine) -> tuple[Real, Real, Real]:
+    """Return loading per edge and lowest and highest voltage per node of some paths and steps; NaN: not known.
 
-    away_w: (S, C) W by which connections are away from their base load.
+    away_w: (S, C) W by which connections are away from their load.
     """
+    steps = pairs[1]
     watched = solver.watched
-    v_v, i_a, converged = solver.solve(steps, away_w)
+    v_v, i_a, converged = solver.solve(*pairs, away_w)
     ratio = np.where(converged[:, None], i_a / watched.rating_a, np.nan)
     edge_of = {branch: edge for edge, parts in enumerate(drawn.parts) for branch in parts}
     edge = np.array([edge_of[int(branch)] for branch in watched.current_branch], dtype=np.intp)

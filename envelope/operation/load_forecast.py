@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
@@ -16,6 +16,7 @@ from envelope.forecast.history import History, Question, read_history
 from envelope.forecast.joint_paths import Forecast, forecast, origins_to_learn, past_origins
 from envelope.forecast.learned import LearnedModel, learn
 from envelope.forecast.models import Model
+from envelope.forecast.own_function import own_forecast
 from envelope.operation.forecast_drift import drift_of
 from envelope.problem.plan_file import Rolling
 from gridmodel.arrays import Complex
@@ -49,6 +50,8 @@ class LoadForecast(NamedTuple):
     """How old the last known values were as it was made."""
     drift: str = ""
     """How far what came lay outside of the forecast before; empty: it did not."""
+    own_failed: str = ""
+    """Why the utility's own forecast is not used; empty: it is, or there is none."""
 
 
 class Maker:
@@ -92,16 +95,25 @@ class Maker:
         if not measured:
             raise GridError("no power of any of its connections is measured")
         history = read_history(self.store, measured, question)
-        made, drift = self._made_by(history, rolling), drift_of(latest(self.file), history)
+        (made, failed), drift = self._own_or_ours(history, rolling), drift_of(latest(self.file), history)
         save(made, self.file)
         delay_s = history.delay * question.step_s
-        return LoadForecast(made, self._head(history, len(made.path_w)), delay_s=delay_s, drift=drift)
+        head_v = self._head(history, len(made.path_w))
+        return LoadForecast(made, head_v, delay_s=delay_s, drift=drift, own_failed=failed)
+
+    def _own_or_ours(self, history: History, rolling: Rolling) -> tuple[Forecast, str]:
+        """Return the forecast of the utility's function; where there is none, or why it failed, ours."""
+        own = own_forecast()
+        if own is None:
+            return self._made_by(history, rolling), ""
+        try:
+            return own(history), ""
+        except GridError as wrong:
+            log.warning("%s", wrong, exc_info=wrong.__cause__)
+            return self._made_by(history, rolling), str(wrong)
 
     def _made_by(self, history: History, rolling: Rolling) -> Forecast:
         """Return the forecast by the model that was chosen within the past day; else choose and learn anew."""
-        own = _own_forecast()
-        if own is not None:
-            return own(history)
         at = history.question.at
         if self._chosen is None or not 0 <= at - self._chosen[0] < CHOOSE_S or self._lacks(history):
             made = forecast(history, paths=rolling.paths)
@@ -145,33 +157,6 @@ def head_element(store: MeasurementStore, feeder: str) -> str | None:
     series = known_series(store, Kind.SCADA, None, (Quantity.VOLTAGE,)) if store.exists else []
     found = sorted((one.series.place for one in series if one.series.place.lower() in wanted), key=len, reverse=True)
     return found[0] if found else None
-
-
-GROUP = "sep2.forecasts"
-"""Entry-point group of a utility's own forecast: a function of `envelope.forecast.history.History` that returns a
-`Forecast` of the same connections and steps."""
-
-
-def _own_forecast() -> Callable[[History], Forecast] | None:
-    """Return the utility's own function; None: none is installed."""
-    from importlib.metadata import entry_points
-
-    for point in sorted(entry_points(group=GROUP), key=lambda one: one.name):
-        return _checked(point.name, point.load())
-    return None
-
-
-def _checked(name: str, function: Callable[[History], Forecast]) -> Callable[[History], Forecast]:
-    def made(history: History) -> Forecast:
-        found = function(history)
-        question = history.question
-        if not isinstance(found, Forecast) or set(found.places) < set(history.places):
-            raise GridError(f"{name}: the own forecast is no Forecast of all {len(history.places)} connections")
-        if found.step_s != question.step_s or not _covers(found, question.at, question.steps):
-            raise GridError(f"{name}: the own forecast does not have the steps that were asked for")
-        return found
-
-    return made
 
 
 def latest(file: Path) -> Forecast | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from envelope.field_rules import BadProblem
-from envelope.operation import handover, mode, net_to_device, outage_calendar, short_term, static_limits
+from envelope.operation import handover, mode, net_to_device, outage_calendar, outage_return, short_term, static_limits
 from envelope.operation.assumptions import FeederChange
 from envelope.operation.clients import (
     NO_CLIENTS,
@@ -22,6 +22,7 @@ from envelope.operation.clients import (
     controllability_at,
     with_controllability,
 )
+from envelope.operation.cycle import blended
 from envelope.operation.group_state import default_of
 from envelope.operation.input_ages import InputWatch
 from envelope.operation.lead_time import upcoming_intervals
@@ -171,8 +172,8 @@ class ServerView:
             invalid = await self._static_limits(db, decided.safe, now) if change.reached else {}
             plan = await asyncio.to_thread(lambda: plan_file.load(*self._in_use()))
             stated = await asyncio.to_thread(self._problem_at, plan, now)
-            if plan.rolling is not None and self.other_plan is None:
-                stated, _ = short_term.applied(stated, await short_term.read(db, plan.feeder))
+            if self.other_plan is None:
+                stated = await self._blended(db, stated, plan)
             sharing = Sharing(plan.sharing, plan.devices)
             clients = await clients_at(db, stated.connection_id)
             found = controllability_at(stated, clients, sharing)
@@ -185,6 +186,13 @@ class ServerView:
                 problem = await with_limits_in_force(db, problem, now)
         limits = await asyncio.to_thread(calculated_limits, problem, now, clients, sharing)
         return limits | {name: invalid[name] for name in change.reached or () if name in invalid}
+
+    async def _blended(self, db: Connection, stated: Problem, plan: plan_file.Plan) -> Problem:
+        """Return the problem with what the latest round knew of the last hours and of outages."""
+        engine = self.settings.engine
+        recent, outages = await short_term.read(db, plan.feeder), await outage_return.read(db, plan.feeder)
+        how = outage_return.Return(engine.return_s, engine.cold_load_times)
+        return (await asyncio.to_thread(blended, stated, recent, outages, how))[0]
 
     @property
     def _store(self) -> MeasurementStore:

@@ -75,7 +75,9 @@ def _horizon(template: Problem, start: int, found: LoadForecast) -> Horizon:
     missing = [name for name in problem.connection_id if name not in set(found.made.places)]
     more = (f"no meter of {len(missing)} connections: they keep the plan's own day",) if missing else ()
     said = f"base load by {found.made.model}, {len(found.made.path_w)} joint paths"
-    return Horizon(problem, (said, *found.made.said, *more), _late(found, start), found.drift)
+    failed = (f"{found.own_failed}; ours takes its place",) if found.own_failed else ()
+    late = "; ".join([*failed, *filter(None, [_late(found, start)])])
+    return Horizon(problem, (said, *failed, *found.made.said, *more), late, found.drift)
 
 
 def _late(found: LoadForecast, start: int) -> str:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from envelope.operation.assumptions import SWITCHED, ViolatedAssumption
+from envelope.operation.input_ages import InputAge
 from envelope.schedule import findings
 from sep2.store import alarms
 from sep2.store.connection import Connection
 
 FAILED, UNVERIFIED, INVALID = "envelope_failed", "envelope_unverified", "envelope_invalid"
+TOPOLOGY = "topology_abnormal"
 BASE, FIRM, LOOSE = "envelope_infeasible_base", "infeasible_firm", "default_looser_than_envelope"
 NO_SAFE, UNREGISTERED, NO_CLIENT = "no_safe_limits", "unregistered_device", "no_client"
 OPERATOR, NOT_FOLLOWED = "operator_control", "mode_not_followed"
 WAITS, LATE, METERS = "envelope_waits", "inputs_late", "measurements_ending"
 EXTRACT = "feeder_extract"
 DRIFT = "forecast_drift"
+SETPOINT = "setpoint_not_kept"
 CODE_OF_FINDING = {
     findings.BASE: BASE,
     findings.FIRM: FIRM,
@@ -27,6 +31,7 @@ CODES = {
     FAILED,
     UNVERIFIED,
     INVALID,
+    TOPOLOGY,
     UNREGISTERED,
     OPERATOR,
     WAITS,
@@ -34,6 +39,7 @@ CODES = {
     METERS,
     EXTRACT,
     DRIFT,
+    SETPOINT,
     *CODE_OF_FINDING.values(),
 }
 """All codes of the engine."""
@@ -45,6 +51,24 @@ async def set_alarm(db: Connection, code: str, subject: str, detail: str, *, now
         await alarms.raise_one(db, code, subject, detail, now=now)
     else:
         await alarms.clear(db, code, subject, now)
+
+
+async def set_assumption_alarms(db: Connection, violated: Sequence[ViolatedAssumption], subject: str, now: int) -> None:
+    """Raise the alarms of assumptions that do not hold; how the feeder is switched has one of its own."""
+    switched = [one.detail for one in violated if one.assumption == SWITCHED]
+    others = [str(one) for one in violated if one.assumption != SWITCHED]
+    await set_alarm(db, TOPOLOGY, subject, "; ".join(switched), now=now)
+    await set_alarm(db, INVALID, subject, "; ".join(others), now=now)
+
+
+async def set_input_alarms(
+    db: Connection, subject: str, late: Sequence[InputAge], *, meters: str, drift: str, now: int
+) -> None:
+    """Raise, or clear, the alarms of inputs that are late, measurements that end and a forecast that drifts."""
+    said = "; ".join(one.sentence() for one in late)
+    await set_alarm(db, LATE, subject, said and f"{said}: limits only tighten", now=now)
+    await set_alarm(db, METERS, subject, meters, now=now)
+    await set_alarm(db, DRIFT, subject, drift, now=now)
 
 
 async def clear_alarms(db: Connection, codes: Sequence[str], subject: str, now: int) -> None:

@@ -7,35 +7,37 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from envelope.operation import credit_check, market_limits, overruled, relied_modes, static_limits
 from envelope.operation.assumptions import Assumptions, ViolatedAssumption, beyond_capacity
-from envelope.operation.clients import Controllability, Sharing, clients_at
+from envelope.operation.clients import Sharing, clients_at
 from envelope.operation.input_ages import Inputs, InputWatch
 from envelope.operation.measurements import Measured
 from envelope.operation.mode import OperatingState, StaticLimits
 from envelope.operation.outage_calendar import Entry
+from envelope.operation.outage_return import RETURN, Outage, Return
+from envelope.operation.plants import Plant
 from envelope.operation.publication import publish
 from envelope.operation.publication_terms import Publication, PublicationReport, PublicationTerms, both
 from envelope.operation.release import Gate, Ruling, note_let_out
-from envelope.operation.restrictions import Restrictions
 from envelope.operation.round_alarms import (
-    DRIFT,
     EXTRACT,
     FAILED,
     INVALID,
-    LATE,
-    METERS,
     OPERATOR,
+    TOPOLOGY,
     UNVERIFIED,
     WAITS,
     clear_alarms,
     set_alarm,
+    set_assumption_alarms,
     set_finding_alarms,
+    set_input_alarms,
     set_unregistered_alarms,
 )
 from envelope.operation.round_notes import Ending, RoundState, note
+from envelope.operation.round_outcome import Controllable, Outcome
 from envelope.operation.run_record import NO_RUN, note_decision, record_report, record_run, record_static
 from envelope.operation.run_store import RunStore, record_of
 from envelope.operation.short_term import Recent
@@ -54,7 +56,7 @@ from sep2.store.connection import Connection
 from sep2.store.database import Database
 
 if TYPE_CHECKING:
-    from envelope.verification import VerificationReport
+    pass
 
 log = logging.getLogger(__name__)
 NO_INPUTS = Inputs()
@@ -62,32 +64,6 @@ Snapshot = Callable[[int], Problem]
 """Return the problem of the whole horizon, as it is known at a time; called off the event loop."""
 Known = tuple[str, Sequence[str], Sequence[Measured]]
 """the run published before, findings about missing clients, and measurements"""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """Result of one round.
-
-    failure: why it published nothing. violated: why it published static limits. withheld: why it kept its run back.
-    """
-
-    at: int
-    schedule: EnvelopeSchedule | None = None
-    report: VerificationReport | None = None
-    published: PublicationReport | None = None
-    failure: str = ""
-    violated: tuple[ViolatedAssumption, ...] = ()
-    withheld: str = ""
-
-
-class Controllable(NamedTuple):
-    """A problem as the plan states it, what can be limited and is followed there, and the problem with that."""
-
-    stated: Problem
-    controllability: Controllability
-    follows: tuple[bool, ...] | None
-    restrictions: Restrictions
-    problem: Problem
 
 
 @dataclass(eq=False)
@@ -138,8 +114,14 @@ class RoundEndings:
     """How far what came lay outside of the forecast before; empty: it did not."""
     problem: Problem | None = None
     """Latest problem that could be read."""
-    blended: tuple[Problem, Recent, tuple[Problem, tuple[str, ...]]] | None = None
-    """A problem as forecast, what was measured lately, and the problem with that and sentences about it."""
+    folder: Path = Path()
+    """The server's folder, with the list of plants that have no IEEE 2030.5; without a name: there is none."""
+    plants: tuple[Plant, ...] = ()
+    """Those of the latest round."""
+    returning: Return = RETURN
+    """How connections return after an outage."""
+    blended: tuple[Problem, tuple[Recent, tuple[Outage, ...]], tuple[Problem, tuple[str, ...]]] | None = None
+    """A problem as forecast, what was measured lately and outages, and the problem with that and sentences about it."""
     inputs: Inputs = NO_INPUTS
     """Inputs of the latest round."""
     controllable: Controllable | None = None
@@ -198,7 +180,7 @@ class RoundEndings:
             await note_plan(db, self.feeder, span_of(problem), now)
             await note_let_out(db, self.feeder, schedule, now)
             await clear_alarms(db, (FAILED, UNVERIFIED), self.feeder, now)
-            await set_alarm(db, INVALID, self.feeder, "; ".join(map(str, self.apart)), now=now)
+            await set_assumption_alarms(db, self.apart, self.feeder, now)
             await set_finding_alarms(db, (*found, *published.findings), self.feeder, now)
             await set_alarm(db, OPERATOR, self.feeder, await overruled.finding(db, schedule, now), now=now)
             await self._set_common(db, problem, measured, now)
@@ -268,10 +250,7 @@ class RoundEndings:
         await self._set_input_alarms(db, now)
 
     async def _set_input_alarms(self, db: Connection, now: int) -> None:
-        late = "; ".join(one.sentence() for one in self.inputs.late)
-        await set_alarm(db, LATE, self.feeder, late and f"{late}: limits only tighten", now=now)
-        await set_alarm(db, METERS, self.feeder, self.meters_late, now=now)
-        await set_alarm(db, DRIFT, self.feeder, self.drift, now=now)
+        await set_input_alarms(db, self.feeder, self.inputs.late, meters=self.meters_late, drift=self.drift, now=now)
 
     async def _publish_modes(self, db: Connection, measured: Sequence[Measured], now: int) -> None:
         """Publish the modes that the plan's limits rely on, and keep which connections do not follow them."""
@@ -292,7 +271,7 @@ class RoundEndings:
             await clear_alarms(db, (FAILED, UNVERIFIED), self.feeder, now)
             await set_finding_alarms(db, published.findings, self.feeder, now)
             why = "; ".join(map(str, violated))
-            await set_alarm(db, INVALID, self.feeder, why, now=now)
+            await set_assumption_alarms(db, violated, self.feeder, now)
             await note_decision(db, self.feeder, published, now, limits=which, because=why)
             await note(db, self.feeder, self.round_state, Ending("static", why or f"{which} limits"), now=now)
         self.verified = self.standing = None
@@ -311,7 +290,7 @@ class RoundEndings:
     async def _no_clients(self, no_client: Sequence[str], now: int) -> Outcome:
         """Calculate nothing where no client is registered."""
         async with self.db.write() as db:
-            await clear_alarms(db, (FAILED, UNVERIFIED, INVALID), self.feeder, now)
+            await clear_alarms(db, (FAILED, UNVERIFIED, INVALID, TOPOLOGY), self.feeder, now)
             await set_finding_alarms(db, no_client, self.feeder, now)
             await note(db, self.feeder, self.round_state, Ending("no clients", "; ".join(no_client)), now=now)
         return Outcome(now)
@@ -319,7 +298,7 @@ class RoundEndings:
     async def _keep_published(self, problem: Problem, measured: Sequence[Measured], now: int) -> Outcome:
         """Keep what is published, where the run that it comes from is no longer available."""
         async with self.db.write() as db:
-            await clear_alarms(db, (FAILED, INVALID), self.feeder, now)
+            await clear_alarms(db, (FAILED, INVALID, TOPOLOGY), self.feeder, now)
             await note_plan(db, self.feeder, span_of(problem), now)
             await self._set_common(db, problem, measured, now)
             await note(db, self.feeder, self.round_state, Ending("kept", "the published schedule is held"), now=now)

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from envelope.operation import mode, model_in_use, outage_calendar
+from envelope.operation import mode, model_in_use, outage_calendar, plants
 from envelope.operation.assumptions import Assumptions
 from envelope.operation.cycle import LEDGER, Cycle
 from envelope.operation.input_ages import SWITCHED, InputWatch
@@ -20,10 +20,11 @@ from envelope.operation.joint_measurements import JointMeasurements
 from envelope.operation.load_forecast import FILE as FORECAST
 from envelope.operation.load_forecast import maker_of
 from envelope.operation.mode import Mode
+from envelope.operation.outage_return import Return
 from envelope.operation.plan_source import PlanSource, Stamp, stamp_of
 from envelope.operation.release import Gate
 from envelope.operation.rolling_plan import RollingPlan
-from envelope.operation.round_endings import Outcome
+from envelope.operation.round_outcome import Outcome
 from envelope.operation.run_store import FOLDER as RECORDS
 from envelope.operation.run_store import RunStore
 from envelope.problem import plan_file as plan
@@ -68,8 +69,10 @@ async def work(state: State) -> None:
         input_watch=InputWatch(store, Path(feeder).name, engine.ages),
         calendar=partial(outage_calendar.read, folder),
         waiting=source.waiting,
+        folder=folder,
+        returning=Return(engine.return_s, engine.cold_load_times),
     )
-    names = mode.FILE, model_in_use.FILE, outage_calendar.FILE
+    names = mode.FILE, model_in_use.FILE, outage_calendar.FILE, plants.FILE
     files = [path, *(folder / name for name in names), store.folder / SWITCHED]
     await rounds(state, cycle, files)
 

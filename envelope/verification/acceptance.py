@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from envelope.constraints.corners import corners_to_check
+from envelope.constraints.extremes import lower_to, raise_to
 from envelope.constraints.formulation import Formulation
 from envelope.constraints.joint_paths import PathsOfBox
 from envelope.constraints.limits import Bounds
@@ -176,6 +177,6 @@ class _WorstFlow:
 
     def _note(self, steps: Index, found: FlowResult, *, voltages: bool) -> None:
         if voltages:
-            np.maximum.at(self.high_v, steps, found.v_v)
-            np.minimum.at(self.low_v, steps, found.v_v)
-        np.maximum.at(self.load_a, steps, np.abs(found.i_a))
+            raise_to(self.high_v, steps, found.v_v)
+            lower_to(self.low_v, steps, found.v_v)
+        raise_to(self.load_a, steps, np.abs(found.i_a))

@@ -9,7 +9,7 @@ from envelope.problem.guarantees import GuaranteedBox
 from envelope.schedule import EnvelopeSchedule
 from envelope.verification.acceptance import accepted_limits
 from envelope.verification.report import Effort, VerificationReport
-from envelope.verification.solvers import independent_solver, solver_of
+from envelope.verification.solvers import independent_solver, search_solver, solver_of
 from envelope.verification.trial import Trial
 from envelope.verification.unbalance import verify_unbalance
 from gridmodel.arrays import Mask, Real
@@ -31,14 +31,15 @@ def try_corners(
     """
     feeder = formulation.feeder
     judge = solver or independent_solver(feeder)
-    fast = judge if effort.judge_all else "reduced"
+    searched = judge != "reduced" and not effort.judge_all
     accepted = accepted_limits(formulation, schedule, most=effort.sign)
     boxes = formulation.boxes(*box, limit_w=schedule.export_limit_w)
     if settled is not None and formulation.guarantee.common_level and formulation.paths.several:
         boxes += formulation.boxes(*settled)
-    trial = Trial(formulation, boxes, effort, solver_of(feeder, fast), accepted=accepted)
+    solve = search_solver(feeder) if searched else solver_of(feeder, judge)
+    trial = Trial(formulation, boxes, effort, solve, accepted=accepted)
     trial.run()
-    if fast != judge:
+    if searched:
         trial = trial.solved_by(solver_of(feeder, judge))
     unbalanced = verify_unbalance(formulation, trial.boxes, effort, judge=judge)
     return replace(trial.report(judge, schedule.guarantee), unbalance=unbalanced)

@@ -8,9 +8,10 @@ from typing import Protocol
 
 import numpy as np
 
-from envelope.constraints.monitored_feeder import FlowResult, MonitoredFeeder
+from envelope.constraints.monitored_feeder import COARSE_V, FlowResult, MonitoredFeeder
 from envelope.field_rules import BadProblem
 from gridmodel.arrays import Complex
+from gridmodel.flow import power_flow as flow
 from gridmodel.flow.kron import Reduced
 from gridmodel.solvers.power_grid_model import Magnitudes, Model, cannot_model
 
@@ -42,6 +43,28 @@ def solver_of(feeder: MonitoredFeeder, name: str) -> Solver:
 
         return _magnitudes_only(Net(feeder.reduced), feeder)
     raise BadProblem(f"no solver {name!r}; there are {', '.join(SOLVERS)}")
+
+
+def search_solver(feeder: MonitoredFeeder) -> Solver:
+    """The engine's own power flow in single precision, to a millivolt, by which the worst corners are found.
+
+    Another solver judges those that it finds.
+    """
+    reduced = feeder.reduced
+    by_i, by_source = (
+        np.concatenate(tables).T.astype(np.complex64) for tables in ((reduced.Zn, reduced.H), (reduced.Wn, reduced.Hw))
+    )
+
+    def solve(s_va: Complex, source_v: Complex) -> FlowResult:
+        found = flow.solve(reduced, s_va, source_v, tol_v=COARSE_V)
+        phasors = found.i.astype(np.complex64) @ by_i + found.source_v.astype(np.complex64) @ by_source
+        phasors[~found.converged] = np.inf
+        volts, amps = np.abs(phasors[:, : len(reduced.Zn)]), phasors[:, len(reduced.Zn) :]
+        if feeder.groups:
+            amps = np.concatenate([amps, feeder.group_sums(s_va.real)], axis=1)
+        return FlowResult(volts, amps, found.converged)
+
+    return solve
 
 
 class _Circuit:

@@ -15,6 +15,9 @@ from sep2.rest.route import Request, listed, page
 from sep2.store import diagrams as stored
 from sep2.store import territory
 
+MOST_BRANCHES = 12
+"""Branches of which the loading is shown hour by hour: the most loaded ones."""
+
 
 class UnknownFeeder(NotFound):
     """No feeder of that name is modelled."""
@@ -68,6 +71,10 @@ async def show_feeder(rq: Request, asked: t.FeederQuery) -> t.FeederShown:
             for one, loading in zip(model.branches, step.loading, strict=True)
         ],
         course=[t.StepState(**point._asdict()) for point in diagrams.course_of(row, model)],
+        hours=[
+            t.BranchHours(id=one.branch.id, kind=one.branch.kind, loading=one.loading)
+            for one in diagrams.hours_of(row, model, MOST_BRANCHES)
+        ],
         connections=len(names),
         measured_power=sum(one.power_w is not None for one in measured.values()),
         measured_voltage=sum(one.voltage_v is not None for one in measured.values()),

@@ -150,7 +150,7 @@ async def subject_of(rq: Request, asked: t.NewOverride | t.ControlsForMany) -> t
             row = await find.client(rq.db, asked.subject)
             return asked.scope, row.name, row.id
         case "aggregation":
-            raise overrides.BadOverride(f"scope: aggregation {asked.subject[:80]}: it is told with its notices, anew")
+            raise overrides.BadOverride(f"scope: {asked.subject[:80]!r}: sep2 override send --aggregation")
         case "system" if not asked.subject:
             return asked.scope, "", 0
     row = await find.place(rq.db, asked.subject)
@@ -307,7 +307,9 @@ async def release_override(rq: Request, asked: t.Release) -> t.OverrideReleased:
         spread_s=spread_s,
         most_ahead=terms.most_ahead,
     )
-    await market_overrides.follow_release(rq.db, row.id, asked.reason, rq.now)
+    # What it would do can be looked at before the reason that parties are told is written down.
+    reason = asked.reason or ("to be given" if rq.only_trying else "")
+    await market_overrides.follow_release(rq.db, row.id, reason, rq.now)
     changed = await stored.one(rq.db, row.id)
     assert changed is not None
     digest = f"{row.id}-{len(done.cancelled)}-{row.end}"

@@ -36,6 +36,7 @@ HINTS = {
     "curve_in_use": "a default is replaced by `sep2 default set`; a control has to end",
     "unknown_alarm": "`sep2 alarm list` shows them",
     "unknown_override": "`sep2 override list --over` shows them all",
+    "override_loosens": "`sep2 override send --release` gives more than what holds, where no other override is tighter",
     "override_over": "`sep2 override list` shows those that hold or are to come",
     "too_many_programs": "`sep2 group unassign` takes a device out of a group",
     "ambiguous": "write more of it, or its name",

@@ -28,8 +28,6 @@ SOUND_S = 60.0
 """A worker that has lived so long is started anew without a pause."""
 LATE_S = 20.0
 """By how much longer than the time to drain a worker may take to end, before it is killed."""
-HANDED_OVER_S = 0.2
-"""How long the ports stay bound at the end, so that no worker has one taken away while it accepts."""
 
 COUNTERS = "PROMETHEUS_MULTIPROC_DIR"
 """Where the workers keep what they count, for one page of all."""
@@ -175,10 +173,9 @@ class Crew:
 
     async def _end(self) -> None:
         how = self._stop.result() if self._stop.done() else Line.STOP
-        ending = [asyncio.create_task(slot.end(how, self._patience_s)) for slot in self._slots]
-        await asyncio.sleep(HANDED_OVER_S)
+        # Each worker has the last of its sockets now: nobody waits in a queue that nobody empties any more.
         self._bound.close()
-        await asyncio.gather(*ending)
+        await asyncio.gather(*(slot.end(how, self._patience_s) for slot in self._slots))
         self._roster.unlink(missing_ok=True)
 
     def _ask_to_stop(self, how: Line) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import gc
 import json
 import logging
 import secrets
@@ -277,11 +278,13 @@ def _say_ready(said: str) -> None:
 
 def serve_alone(folder: Path, settings: Settings, said: str) -> None:
     """Serve in this process until told to stop; said: once it answers."""
+    gc.disable()  # until it serves: nothing that is imported is ever garbage, and looking for it takes a tenth
     _serve(folder, settings, said, None)
 
 
 def serve_part(folder: Path, settings: Settings, part: "Part") -> None:
     """Serve as one of several workers until the parent says so; only the first answers operators."""
+    gc.disable()  # see above
     from sep2.server.app import run
 
     if part.leads:

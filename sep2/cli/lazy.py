@@ -1,13 +1,15 @@
-"""A group of commands of which some are named only, and imported when they are used."""
+"""A group of commands that are named only, and imported when they are used."""
 
 import json
+from importlib import import_module
 from typing import Any
 
 import msgspec
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from sep2.cli.verb import NOTHING_GIVEN, given
+from sep2.cli.table import TABLE, Entry
+from sep2.cli.verb import NOTHING_GIVEN, given, renamed
 from sep2.errors import SepError
 from sep2.extension import Extension, ExtensionError, load, resolve
 from sep2.terminal import say_json, shown
@@ -36,10 +38,16 @@ COMPLETION = ("install_completion", "show_completion")
 
 
 class LazyGroup(TyperGroup):
-    """The commands of `sep2`: its own, and stand-ins for those of extensions until one of them is used."""
+    """The commands of `sep2` and of extensions: stand-ins with name and summary, until one of them is used."""
+
+    own: tuple[Entry, ...] = ()
 
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
+        self._own: dict[str, Entry] = {}
+        for entry in self.own:
+            self._own[entry.name] = entry
+            self.add_command(TyperCommand(entry.name, help=entry.summary, hidden=bool(entry.now_called)), entry.name)
         self._homes: dict[str, str] = {}
         for extension in (BUILT_IN, *load()):
             for name, home in extension.commands.items():
@@ -49,10 +57,18 @@ class LazyGroup(TyperGroup):
                 self._homes[name] = home
                 self.add_command(TyperCommand(name, help=summary), name)
 
+    def import_own(self) -> None:
+        """Have every command of ours in the place of its stand-in."""
+        for entry in self._own.values():
+            self.commands[entry.name] = command_of(entry)
+        self._own.clear()
+
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command itself, imported now if it was only named so far."""
         name, command, rest = super().resolve_command(ctx, args)
-        if name in self._homes:
+        if name in self._own:
+            command = command_of(self._own[name])
+        elif name in self._homes:
             command = self._imported(name)
         return name, command, rest
 
@@ -82,6 +98,29 @@ class LazyGroup(TyperGroup):
             if given.get().as_json:
                 say_json(json.dumps(_as_json(refusal, hint), indent=2, ensure_ascii=False))
             raise typer.Exit(getattr(refusal, "exit_status", 1)) from None
+
+
+class Sep2(LazyGroup):
+    """The command `sep2`."""
+
+    own = TABLE
+
+
+def command_of(entry: Entry) -> Any:
+    """The command, or the noun with its verbs."""
+    module, _, attribute = entry.home.partition(":")
+    found = getattr(import_module(f"sep2.cli.{module}"), attribute)
+    outer = typer.Typer()
+    if not isinstance(found, typer.Typer):
+        outer.command(entry.name)(found)
+    elif not isinstance(found.info.help, str):  # no noun, but what has the command
+        outer.add_typer(found)
+    else:
+        if entry.has_history and all(one.name != "history" for one in found.registered_commands):
+            import_module("sep2.cli.looking").add_history(entry.now_called or entry.name, found)
+        before = renamed(entry.name, entry.now_called) if entry.now_called else None
+        outer.add_typer(found, name=entry.name, hidden=before is not None, callback=before)
+    return typer.main.get_group(outer).commands[entry.name]
 
 
 def _as_json(refusal: SepError, hint: str) -> dict[str, Any]:

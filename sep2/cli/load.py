@@ -1,10 +1,12 @@
 """`sep2 load`: a load of clients on a server, and how long its answers took."""
 
 import asyncio
+import signal
 import time
-from contextlib import AsyncExitStack
+from collections.abc import Iterable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -32,16 +34,25 @@ class Quantiles(msgspec.Struct):
     most_ms: float
 
 
+class OfKind(msgspec.Struct):
+    """What came of the requests of one kind."""
+
+    asked_per_s: float
+    sent: int
+    answered: int
+    failed: dict[str, int]
+    answering: Quantiles
+    """From the time at which a request was to be sent until it was answered."""
+
+
 class Found(msgspec.Struct):
     """What a load found."""
 
     server: str
     clients: int
-    polls: int
-    """Resources that are read."""
-    writes: int
-    """Resources that are written."""
-    asked_per_s: float
+    seconds: float
+    stopped: bool
+    """Whether somebody ended it before its time."""
     answered_per_s: float
     sent: int
     answered: int
@@ -49,7 +60,11 @@ class Found(msgspec.Struct):
     connecting: Quantiles
     """From the start until a client had connected and found its resources; all clients at once."""
     answering: Quantiles
-    """From the time at which a request was to be sent until it was answered."""
+    kinds: dict[str, OfKind]
+
+
+def _rate(help_: str) -> Any:
+    return typer.Option(min=0, max=load.MOST_PER_S, metavar="PER_S", help=help_)
 
 
 @app.command("load")
@@ -58,33 +73,40 @@ def run(
     *,
     pki: Annotated[Path, typer.Option(help="A folder of certificates and keys, with root.pem and ca.pem: DIR/pki.")],
     client: Annotated[list[str], typer.Option(help="NAME of NAME.pem there, or a pattern: 'load-*'; repeatable.")],
-    rate: Annotated[
-        float, typer.Option(min=0.1, max=load.MOST_PER_S, help="Requests per second, of all clients.")
-    ] = 10,
     lasting: Annotated[int, typer.Option("--for", parser=span, metavar="SPAN", help="How long.")] = "10s",  # type: ignore[assignment]  # parsed like what is typed
-    writes: Annotated[float, typer.Option(min=0, max=1, help="The share of requests that write a DERStatus.")] = 0.5,
+    polls: Annotated[float, _rate("Reads per second, of all clients.")] = 10,
+    walks: Annotated[float, _rate("EndDeviceLists read to their end, per second.")] = 0,
+    statuses: Annotated[float, _rate("DERStatus written per second.")] = 0,
+    readings: Annotated[float, _rate("Readings posted per second.")] = 0,
+    responses: Annotated[float, _rate("Responses to controls per second.")] = 0,
+    subscriptions: Annotated[float, _rate("Subscriptions per second; needs --notify.")] = 0,
+    reconnects: Annotated[float, _rate("New connections with a handshake per second.")] = 0,
+    storm: Annotated[bool, typer.Option("--storm", help="Every client connects anew at once, in the middle.")] = False,
+    notify: Annotated[str, typer.Option(help="Where notifications go, if any are subscribed to.", metavar="URI")] = "",
     connections: Annotated[int, typer.Option(min=1, max=64, help="Connections of each client, at most.")] = 8,
     host: Annotated[str | None, typer.Option(help="The server's host again, where it is not this machine.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON, and nothing else.")] = False,
 ) -> None:
     """Put a load of clients on a server, and measure its answers.
 
-    Clients connect all at once, find their resources by links, and read them and write DERStatus in turn. Requests are
-    sent at the rate that is asked for, whether earlier ones are answered or not, and times count from when each was to
-    be sent: a stall is seen in all that it delayed.
+    Clients connect all at once and find their resources by links. Requests of each kind are sent at the rate that is
+    asked for, whether earlier ones are answered or not, and times count from when each was to be sent: a stall is seen
+    in all that it delayed. Ctrl-C ends it, and what was measured so far is told.
 
     [bold]sep2 client add load-1 --issue utility/pki --connection NMI-LOAD-1[/]
 
-    [bold]sep2 load https://localhost:8443 --pki utility/pki --client 'load-*' --rate 50 --for 30s[/]
+    [bold]sep2 load https://localhost:8443 --pki utility/pki --client 'load-*' --polls 50 --statuses 20 --for 30s[/]
 
-    What is written replaces the status of these devices: use clients made for it. The exit status is 1 if a request
-    failed.
+    What is written counts as these devices' own: use clients made for it. The exit status is 1 if a request failed.
     """
     _check(server, host)
-    pace = load.Pace(rate, lasting, writes)
+    each = (polls, walks, statuses, readings, responses, subscriptions, reconnects)
+    pace = load.Pace(dict(zip(load.Kind, each, strict=True)), lasting, storm)
     if not 1 <= lasting <= MOST_S or pace.requests > load.MOST_REQUESTS:
         raise typer.BadParameter(f"1s to {MOST_S}s, and {load.MOST_REQUESTS} requests in all", param_hint="--for")
-    found = asyncio.run(_loaded(server, pki, _names(pki, client), pace, connections=connections))
+    if subscriptions and not notify:
+        raise typer.BadParameter("say where notifications go: --notify URI", param_hint="--subscriptions")
+    found = asyncio.run(_loaded((server, notify), pki, _names(pki, client), pace, connections=connections))
     if as_json:
         say_json(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
     else:
@@ -118,43 +140,69 @@ def _names(pki: Path, patterns: list[str]) -> list[str]:
     return names
 
 
-async def _loaded(server: str, pki: Path, names: list[str], pace: load.Pace, *, connections: int) -> Found:
-    trust = Pki(pki).trust()
+async def _loaded(of: tuple[str, str], pki: Path, names: list[str], pace: load.Pace, *, connections: int) -> Found:
+    """Load a server; of: its address, and where notifications go."""
+    (server, notify), trust = of, Pki(pki).trust()
+    wanted = [kind for kind, per_s in pace.per_s.items() if per_s]
     async with AsyncExitStack() as stack:
+        stop = stack.enter_context(_interrupted())
         sessions = [
             await stack.enter_async_context(Session(server, Files.named(pki, name), trust, connections=connections))
             for name in names
         ]
         began = time.perf_counter()
-        ready = await asyncio.gather(*(_ready(session, began) for session in sessions))
-        polls = [poll for one in ready for poll in one[0]]
-        posts = [post for one in ready for post in one[1]]
+        ready = await asyncio.gather(*(_ready(load.Client(one, notify), wanted, began) for one in sessions))
+        clients = [sends for sends, _ in ready]
+        for kind in wanted:
+            if not any(sends[kind] for sends in clients):
+                say(f"Nothing to send of: {kind}, {load.MEANINGS[kind]}.", err=True)
         started = time.perf_counter()
-        tally = await load.run(load.in_turn(polls, posts, pace), pace, _progress)
+        tally = await load.run(load.in_turn(clients, pace), _progress, stop)
         took_s = time.perf_counter() - started
     return Found(
         server=server,
         clients=len(names),
-        polls=len(polls),
-        writes=len(posts),
-        asked_per_s=pace.per_s,
+        seconds=round(took_s, 3),
+        stopped=stop.is_set(),
         answered_per_s=round(len(tally.took_s) / took_s, 3),
         sent=tally.sent,
         answered=len(tally.took_s),
         failed=dict(tally.failed),
-        connecting=_quantiles([one[2] for one in ready]),
+        connecting=_quantiles([at_s for _, at_s in ready]),
         answering=_quantiles(tally.took_s),
+        kinds={kind: _of_kind(one, pace.per_s[kind]) for kind, one in sorted(tally.of.items())},
     )
 
 
-async def _ready(session: Session, began: float) -> tuple[list[load.Poll], list[load.Post], float]:
-    polls, posts = await load.found_by(session)
-    return polls, posts, time.perf_counter() - began
+@contextmanager
+def _interrupted() -> Iterator[asyncio.Event]:
+    """An event that Ctrl-C sets, once; a second Ctrl-C ends the program."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def end() -> None:
+        loop.remove_signal_handler(signal.SIGINT)
+        stop.set()
+
+    loop.add_signal_handler(signal.SIGINT, end)
+    try:
+        yield stop
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+
+
+async def _ready(client: load.Client, wanted: Iterable[load.Kind], began: float) -> tuple[load.Sends, float]:
+    sends = await client.find(wanted)
+    return sends, time.perf_counter() - began
 
 
 def _progress(tally: load.Tally) -> None:
     failed = sum(tally.failed.values())
     say(f"{tally.sent} sent, {len(tally.took_s)} answered, {tally.open} open, {failed} failed", err=True)
+
+
+def _of_kind(results: load.Results, asked_per_s: float) -> OfKind:
+    answered = len(results.took_s)
+    return OfKind(asked_per_s, results.sent, answered, dict(results.failed), _quantiles(results.took_s))
 
 
 def _quantiles(took_s: list[float]) -> Quantiles:
@@ -163,15 +211,19 @@ def _quantiles(took_s: list[float]) -> Quantiles:
 
 
 def _tell(found: Found) -> None:
-    for what, times in (("Connecting", found.connecting), ("Answers", found.answering)):
-        say(
-            f"{what}: half within {times.p50_ms:.1f} ms, 90 % {times.p90_ms:.1f} ms, 99 % {times.p99_ms:.1f} ms, "
-            f"all {times.most_ms:.1f} ms."
-        )
-    if not found.writes:
-        say("Nothing was written: these clients have no DER.")
+    say(f"Connecting, all at once: {_said(found.connecting)}.")
+    for kind, one in found.kinds.items():
+        say(f"{kind}: {one.answered} of {one.sent} answered; {_said(one.answering)}.")
     failed = ", ".join(f"{count} {cause}" for cause, count in found.failed.items()) or "none"
+    ended = ", stopped" if found.stopped else ""
     say(
-        f"{found.answered} of {found.sent} requests of {found.clients} clients were answered, "
-        f"{found.answered_per_s:.1f}/s of {found.asked_per_s:g}/s; failed: {failed}."
+        f"{found.answered} of {found.sent} requests of {found.clients} clients were answered in {found.seconds:.1f} s"
+        f"{ended}, {found.answered_per_s:.1f}/s; failed: {failed}."
+    )
+
+
+def _said(times: Quantiles) -> str:
+    return (
+        f"half within {times.p50_ms:.1f} ms, 90 % {times.p90_ms:.1f} ms, 99 % {times.p99_ms:.1f} ms, "
+        f"all {times.most_ms:.1f} ms"
     )

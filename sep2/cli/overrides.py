@@ -5,10 +5,12 @@ from typing import Annotated, Any
 import typer
 
 from sep2.admin import types as t
+from sep2.admin.types import market_overrides as m
 from sep2.cli.api import api, at
 from sep2.cli.effects import show_effect, shown_progress
 from sep2.cli.groups import ClientName, PlaceName
 from sep2.cli.limits import LIMIT_COLUMNS, Export, Generation, Import, Load, limit_cells, limits_of
+from sep2.cli.market_effects import show_market_effect
 from sep2.cli.modes import modes_of, shown_modes, with_modes
 from sep2.cli.show import Limit, counted, listed, show
 from sep2.cli.targets import Target, target_of
@@ -23,6 +25,9 @@ override = typer.Typer(
 )
 
 Draft = Annotated[bool, typer.Option("--draft", help="Only prepare it; `sep2 approval send` sends it.")]
+Notice = Annotated[
+    m.Notice | None, typer.Option(help="Of an aggregation: planned (announced ahead), forecast or emergency (at once).")
+]
 Digest = Annotated[str, typer.Option(metavar="DIGEST", help="Send it only if this is still its effect (see --json).")]
 Number = Annotated[str, typer.Argument(metavar="ID", help="The override's number, or `latest`.")]
 
@@ -38,6 +43,12 @@ def send_override(
     place: PlaceName = None,
     aggregator: ClientName = None,
     system: Annotated[bool, typer.Option("--system", help="Every device there is.")] = False,
+    aggregation: Annotated[str | None, typer.Option(help="Members of an aggregation, which share the limits.")] = None,
+    notice: Notice = None,
+    binding: Annotated[str, typer.Option(metavar="ELEMENT", help="Of an aggregation: what is beyond its limits.")] = "",
+    der: Annotated[list[str] | None, typer.Option(metavar="DER", help="Of an aggregation: only this member.")] = None,
+    node: Annotated[str, typer.Option(help="Of an aggregation: only members at this node, or below this place.")] = "",
+    fairness: Annotated[str, typer.Option(metavar="WHY", help="Why others at that element are not curbed.")] = "",
     import_limit: Import = None,
     export_limit: Export = None,
     generation_limit: Generation = None,
@@ -77,8 +88,11 @@ def send_override(
     [bold]sep2 override send aggregator Sunny --export 0 --for 1h --reason islanding[/]
 
     [bold]sep2 override send --system --load 2kW --until 19:00 --reason other --note "heat wave"[/]
+
+    [bold]sep2 override send --aggregation VPP1 --export 200kW --for 1h --reason emergency --notice emergency[/]
     """
     options = {"connection": connection, "device": device, "group": group, "place": place, "aggregator": aggregator}
+    options["aggregation"] = aggregation
     scope, subject = target_of(target, options, system=system)
     if duration is not None and until is not None:
         raise typer.BadParameter("--for and --until both say when it ends: give one of them")
@@ -86,6 +100,7 @@ def send_override(
         raise typer.BadParameter("an override has an end: give --for SPAN or --until TIME")
     server = api()
     begin = resolved(server, start)
+    own = {"notice": notice, "binding": binding, "ders": der, "node": node, "fairness_note": fairness}
     body = t.NewOverride(
         scope=scope,  # type: ignore[arg-type]
         subject=subject,
@@ -102,7 +117,20 @@ def send_override(
         release=release,
         digest=digest,
     )
+    if scope == "aggregation":
+        new = _of_aggregation(body, {name: value for name, value in own.items() if value})
+        show_market_effect(server.change("POST", "/market/overrides", m.MarketOverrideSent, new, draft=draft))
+        return
+    if any(own.values()):
+        raise typer.BadParameter("--notice, --binding, --der, --node and --fairness are of an --aggregation")
     show_effect(server.change("POST", "/overrides", t.OverrideSent, body, draft=draft))
+
+
+def _of_aggregation(body: t.NewOverride, own: dict[str, Any]) -> m.NewMarketOverride:
+    """The same as an override of an aggregation; own: what only such have."""
+    names = ("limits", "modes", "start", "end", "duration", "reason", "note", "also", "digest")
+    same = {name: getattr(body, name) for name in names}
+    return m.NewMarketOverride(aggregation=body.subject, **{"notice": "forecast", **own}, **same)
 
 
 @verb(override, "extend", changes=True)

@@ -72,7 +72,7 @@ def finish_restore(
 ) -> None:
     """What was lost is entered again: clients are told of controls from now on.
 
-    [bold]sep2 restore lost[/]  then  [bold]sep2 override set[/]  and  [bold]sep2 restore finish[/]
+    [bold]sep2 restore lost[/]  then  [bold]sep2 override send[/]  and  [bold]sep2 restore finish[/]
     """
     done = api().change("POST", "/restore/finish", t.Restore, t.FinishRestore(anyway=anyway))
     show(done, "Clients are told of controls again.")

@@ -167,7 +167,9 @@ def report_market(*, start: Starts, end: Ends) -> None:
     said = (
         f"{counted(one.ders, 'DER')}; reviews: {reviews.submitted} submitted, {reviews.decided} decided after {days}"
         f" days (median), {reviews.late} late; dispatch: {one.dispatches}, {one.late_dispatches} late,"
-        f" {one.beyond_limit} beyond limits."
+        f" {one.beyond_limit} beyond limits; overrides: {one.overrides.sent} over {one.overrides.hours:.1f} h,"
+        f" {one.overrides.unlike} not like for like, {one.overrides.unanswered} unanswered,"
+        f" {one.overrides.unexplained} unexplained, {counted(one.overrides.disputes, 'dispute')}."
     )
     columns = ("aggregation", "party", "settled", "limited", "instructed", "lost to override", "to envelope", "part")
     show(one, said, columns=columns, rows=rows)

@@ -7,7 +7,7 @@ import typer
 from sep2.rules.territory import KINDS
 
 WORDS = {"client": "aggregator", "gateway": "aggregator", "nmi": "connection"} | {
-    word: word for word in ("connection", "device", "group", "place", "aggregator", *KINDS)
+    word: word for word in ("connection", "device", "group", "place", "aggregator", "aggregation", *KINDS)
 }
 """What may be written before a name, and the scope that it means."""
 

@@ -1,6 +1,7 @@
 """HTTP over mutual TLS with one server: typed GET, PUT, POST and DELETE on hrefs."""
 
 import asyncio
+import copy
 import ssl
 from typing import Any, Self, TypeVar
 
@@ -87,11 +88,22 @@ class Session:
         self._base = URL(server)
         self._accept = {"Accept": f"{MEDIA_TYPE}; level={level(profile)}"}
         self._sending = self._accept | {"Content-Type": MEDIA_TYPE}
-        self._http = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=connections, ssl=self._tls(), keepalive_timeout=IDLE_S),
-            timeout=aiohttp.ClientTimeout(total=timeout_s, connect=min(10.0, timeout_s)),
+        self._timeout_s = timeout_s
+        self._context = self._tls()
+        self._http = self._opened(connections)
+
+    def _opened(self, connections: int) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=connections, ssl=self._context, keepalive_timeout=IDLE_S),
+            timeout=aiohttp.ClientTimeout(total=self._timeout_s, connect=min(10.0, self._timeout_s)),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
+
+    def beside(self) -> Self:
+        """The same client over connections of its own, none of which is open yet."""
+        other = copy.copy(self)
+        other._http = self._opened(1)
+        return other
 
     def _tls(self) -> ssl.SSLContext:
         """A context that looks at the server's certificate as 2030.5 wants it, beyond what OpenSSL does."""

@@ -68,6 +68,13 @@ PAGES = (
     Page("/desk/market", "Market", market.show_market, "market.html"),
     Page("/desk/plan", "Plan", plans.show_plan, "plan.html", in_navigation=False),
     Page("/desk/review", "Review", market.show_review, "review.html", in_navigation=False),
+    Page(
+        "/desk/market-override",
+        "Override of an aggregation",
+        market.show_notices,
+        "market_override.html",
+        in_navigation=False,
+    ),
     Page("/desk/participation", "Participation", participation.show_participation, "participation.html"),
     Page("/desk/reports", "Reports", looking.show_report, "reports.html", slot="report"),
     Page("/desk/search", "Search", looking.show_search, "search.html", in_navigation=False),

@@ -1,5 +1,6 @@
 """EndDevice, Registration and ConnectionPoint (2030.5 8.5, CSIP-AUS)."""
 
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Row
@@ -29,13 +30,13 @@ async def list_devices(rq: Request) -> w.EndDeviceList:
     if rq.caller.client is None:
         return w.EndDeviceList(all=0, results=0)
     page = await device_pages.of_client(rq.db, rq.caller.client, rq.caller.lfdi, rq.page)
-    items = [end_device(row, rq) for row in page.rows]
+    items = list(map(devices_view(rq), page.rows))
     return w.EndDeviceList(all=page.total, results=len(items), EndDevice=items)
 
 
 async def one_device(rq: Request) -> w.EndDevice:
     """One EndDevice."""
-    return end_device(found(await devices.seen(rq.db, rq.ids.edev)), rq)
+    return devices_view(rq)(found(await devices.seen(rq.db, rq.ids.edev)))
 
 
 async def register(rq: Request, body: w.EndDevice) -> Made:
@@ -93,33 +94,49 @@ async def place(rq: Request, body: w.ConnectionPoint) -> Made:
     return Made(rq.href("ConnectionPoint"), new=False)
 
 
-def end_device(row: Row[Any], rq: Request) -> w.EndDevice:
-    """An EndDevice with its links."""
-    is_peer = row.lfdi == rq.caller.lfdi
-    shown = rq.lfdi(row.lfdi)
-    at: dict[str, int] = {"edev": row.id}
-    view = w.EndDevice(
-        href=rq.href("EndDevice", **at),
-        subscribable=rq.subscribable("EndDevice"),
-        deviceCategory=None if row.device_category is None else w.HexBinary(row.device_category, 4),
-        lFDI=w.HexBinary(shown),
-        LogEventListLink=rq.list_link(w.LogEventListLink, "LogEventList", row.events, **at),
-        sFDI=row.sfdi if shown == row.lfdi else sfdi_of(shown),
-        changedTime=row.changed,
-        enabled=row.enabled,
-        postRate=row.post_rate,
-    )
-    if _may_read_pin(row.lfdi, rq):
-        view.RegistrationLink = rq.link(w.RegistrationLink, "Registration", **at)
-    if is_der(row.lfdi, rq.caller):
-        view.DERListLink = rq.list_link(w.DERListLink, "DERList", THE_DER, **at)
-        count = 1 if rq.house.settings.utility.fsa_layout == "one" else row.groups
-        view.FunctionSetAssignmentsListLink = rq.list_link(
-            w.FunctionSetAssignmentsListLink, "FunctionSetAssignmentsList", count, **at
+def devices_view(rq: Request) -> Callable[[Row[Any]], w.EndDevice]:
+    """The view of EndDevices with their links; what is the same for all of a request is looked up once."""
+    href, events, registration, ders, sets, place, subscriptions = (
+        rq.hrefs(name, "edev")
+        for name in (
+            "EndDevice",
+            "LogEventList",
+            "Registration",
+            "DERList",
+            "FunctionSetAssignmentsList",
+            "ConnectionPoint",
+            "SubscriptionList",
         )
-        view.ConnectionPointLink = w.Link(href=rq.href("ConnectionPoint", **at))
-    if is_peer:
-        view.SubscriptionListLink = rq.list_link(w.SubscriptionListLink, "SubscriptionList", row.subscriptions, **at)
+    )
+    subscribable = rq.subscribable("EndDevice")
+    one_set = rq.house.settings.utility.fsa_layout == "one"
+
+    def view(row: Row[Any]) -> w.EndDevice:
+        number, lfdi, category = row.id, row.lfdi, row.device_category
+        shown = rq.lfdi(lfdi)
+        made = w.EndDevice(
+            href=href(number),
+            subscribable=subscribable,
+            deviceCategory=None if category is None else w.HexBinary(category, 4),
+            lFDI=w.HexBinary(shown),
+            LogEventListLink=w.LogEventListLink(href=events(number), all=row.events),
+            sFDI=row.sfdi if shown == lfdi else sfdi_of(shown),
+            changedTime=row.changed,
+            enabled=row.enabled,
+            postRate=row.post_rate,
+        )
+        if _may_read_pin(lfdi, rq):
+            made.RegistrationLink = w.RegistrationLink(href=registration(number))
+        if is_der(lfdi, rq.caller):
+            made.DERListLink = w.DERListLink(href=ders(number), all=THE_DER)
+            made.FunctionSetAssignmentsListLink = w.FunctionSetAssignmentsListLink(
+                href=sets(number), all=1 if one_set else row.groups
+            )
+            made.ConnectionPointLink = w.Link(href=place(number))
+        if lfdi == rq.caller.lfdi:
+            made.SubscriptionListLink = w.SubscriptionListLink(href=subscriptions(number), all=row.subscriptions)
+        return made
+
     return view
 
 

@@ -25,6 +25,10 @@ class Hrefs(Protocol):
         """The path of a resource."""
         ...
 
+    def around(self, name: str, ids: Mapping[str, int], which: str) -> tuple[str, str]:
+        """The path of a resource before and after one of its numbers."""
+        ...
+
     def subscribable(self, name: str) -> int:
         """The `subscribable` attribute of a resource: 0 or 1."""
         ...
@@ -149,10 +153,10 @@ class Request:
         """The path of a resource; ids that are not given are those of this request."""
         return self.table.href(name, {**self.ids, **ids})
 
-    def hrefs(self, name: str, last: str) -> Callable[[int], str]:
-        """Paths of the members of a list, which differ in their last number only."""
-        before = self.table.href(name, {**self.ids, last: 0}).removesuffix("0")
-        return lambda number: f"{before}{number}"
+    def hrefs(self, name: str, which: str) -> Callable[[int], str]:
+        """Paths of the members of a list, or of something in each of them, which differ in one number only."""
+        before, after = self.table.around(name, self.ids, which)
+        return lambda number: f"{before}{number}{after}"
 
     def subscribable(self, name: str) -> int:
         """The `subscribable` attribute of a resource."""

@@ -77,7 +77,8 @@ def _named(code: str, subject: str, found: Mapping[str, Named]) -> Named:
     if kind == "receiver":
         client, at, _ = subject.rpartition(" at ")
         return Named(subject, kind, subject, client if at else None)
-    return Named(subject, kind, subject)
+    # Nobody of that name is registered: there is no page to go to.
+    return Named(subject, "names" if kind in ("client", "connection") else kind, subject)
 
 
 async def member_names(db: Connection, members: list[str]) -> list[str]:

@@ -19,6 +19,7 @@ from sep2.store.connection import Connection
 from sep2.store.listing_readings import Of
 
 LOADING_PARTS, VOLTAGE_PARTS, UNKNOWN = 1000, 10_000, -1
+HOUR_S = 3600
 FRESH_S = 3600
 """A reading that is older than this says nothing about now."""
 WATT, VOLT, ALL_PHASES = 38, 29, 0
@@ -109,6 +110,13 @@ class Point(NamedTuple):
     loading: float | None
     low: float | None
     high: float | None
+
+
+class Hours(NamedTuple):
+    """The highest loading of a branch in each hour, as a share of its rating; None: not known."""
+
+    branch: Branch
+    loading: list[float | None]
 
 
 async def keep(db: Connection, found: Expected, now: int) -> None:
@@ -248,6 +256,19 @@ def course_of(row: Row[Any], model: Model) -> list[Point]:
             )
         )
     return found
+
+
+def hours_of(row: Row[Any], model: Model, most: int) -> list[Hours]:
+    """The most loaded branches of a stored feeder hour by hour from its start, the most loaded first."""
+    values, branches = _values(row), len(model.branches)
+    width, per_hour = branches + 2 * len(model.nodes), max(1, HOUR_S // row.step_s)
+    courses = [values[k : row.steps * width : width] for k in range(branches)]
+    known = [k for k in range(branches) if max(courses[k], default=UNKNOWN) != UNKNOWN]
+    hours = range(0, row.steps, per_hour)
+    return [
+        Hours(model.branches[k], [_share(max(courses[k][at : at + per_hour]), LOADING_PARTS) for at in hours])
+        for k in sorted(known, key=lambda k: -max(courses[k]))[:most]
+    ]
 
 
 async def reaches_of(db: Connection, connection_id: int) -> tuple[str, list[Reach]]:

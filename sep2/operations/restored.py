@@ -38,20 +38,27 @@ class Restored(NamedTuple):
     """The last time that the copy has noted, epoch seconds: what came later is lost."""
     holds: bool
     """Whether clients are told nothing of controls until it is finished."""
+    timeline: int
+    """Of the database then, see `Connection.timeline`."""
 
 
 async def state(db: Connection) -> Restored | None:
     """What is known of a copy that was put back; None where none was."""
-    said = await marks.value(db, MARK)
-    return None if said is None else Restored(*msgspec.json.decode(said, type=tuple[int, int | None, bool]))
+    return read(await marks.value(db, MARK))
+
+
+def read(said: str | None) -> Restored | None:
+    """What a mark says; None where there is none."""
+    return None if said is None else Restored(*msgspec.json.decode(said, type=tuple[int, int | None, bool, int]))
 
 
 async def begin(db: Connection, now: int) -> Restored:
     """Hold back what is said of controls, from now until `finish`."""
     known = await state(db)
-    if known is not None and known.holds:
+    timeline = await db.timeline()
+    if known is not None and known.holds and known.timeline == timeline:
         return known
-    begun = Restored(now, await told_lately(db), holds=True)
+    begun = Restored(now, await told_lately(db), holds=True, timeline=timeline)
     await restored.forget_lost(db)
     await _put(db, begun)
     detail = "a copy of the database was put back; clients are told nothing of controls: `sep2 restore show`"

@@ -138,8 +138,11 @@ class State:
     async def refresh(self) -> None:
         """Take over what operators set while the server runs."""
         async with self.db.read() as db:
-            found = await marks.starting_with(db, rates.POLL_RATE)
-            copy = await restored.state(db)
+            said = await marks.starting_with(db, "")
+        found = {
+            name.removeprefix(rates.POLL_RATE): rate for name, rate in said.items() if name.startswith(rates.POLL_RATE)
+        }
+        copy = restored.read(said.get(restored.MARK))
         held, self.house.holds = self.house.holds, copy is not None and copy.holds
         if held and not self.house.holds:
             self.wake()
@@ -184,7 +187,7 @@ async def running(
         await state.clock_guard.begin()
         await _settle(state)
         restore_watch = RestoreWatch(db, state.clock, folder)
-        await restore_watch.begin()
+        await restore_watch.look()
         await state.refresh()
         await _begin(state)
         async with contextlib.AsyncExitStack() as stack:
@@ -231,6 +234,7 @@ async def run(
         # Collector pauses of 50 to 150 ms come from the objects of start-up, which never die.
         gc.collect()
         gc.freeze()
+        gc.enable()
         ready(state)
         hearing = None if part is None else asyncio.create_task(_obey(part, state, stop))
         await stop.wait()

@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import Row
 
 from sep2.operations import attention
-from sep2.operations.alarms import LIMIT_BREACH, OBEDIENCE_LOW, Wanted, differs, set_alarms
+from sep2.operations.alarms import LIMIT_BREACH, METERS_DISAGREE, OBEDIENCE_LOW, Wanted, differs, set_alarms
 from sep2.operations.attention import note_disobeying
-from sep2.rules.days import LocalTime, from_octets, mask
+from sep2.rules.days import DAY_S, LocalTime, from_octets, mask
 from sep2.rules.obedience import GRID_S, Sums
 from sep2.rules.silence import named
 from sep2.store import alarms, judged, listing_compliance
@@ -24,13 +24,15 @@ KEPT = 3
 MANY = 10
 """Connections of one aggregator that are one alarm together."""
 LOOKS_BACK_S = 6 * 3600
+DISPUTED = 2
+"""Intervals of a day in dispute after which it is told."""
 LOW, LOW_ENDS = 0.9, 0.92
 LEAST_BINDING = 100
 """Binding intervals of a day that are enough to judge an aggregator by."""
 
 
 class BrokenLimits:
-    """Raises and clears `limit_breach` and `obedience_low`."""
+    """Raises and clears `limit_breach`, `obedience_low` and `meters_disagree`."""
 
     def __init__(self, db: Database, local: LocalTime) -> None:
         self._db = db
@@ -42,7 +44,8 @@ class BrokenLimits:
         async with self._db.read() as db:
             disobeying = await self._disobeying(db, until)
             low = await self._low(db, until)
-            wanted = {LIMIT_BREACH: _breaches(disobeying), OBEDIENCE_LOW: low}
+            disputed = await self._disputed(db, until)
+            wanted = {LIMIT_BREACH: _breaches(disobeying), OBEDIENCE_LOW: low, METERS_DISAGREE: disputed}
             codes = [code for code, of_code in wanted.items() if await differs(db, code, of_code)]
         said = sorted(disobeying)
         if codes or said != self._kept:
@@ -78,6 +81,19 @@ class BrokenLimits:
             (row.end_device_id, row.direction)
             for row in rows
             if from_octets(bytes(row.unknown_bits)) & mask(row.day, since, until)
+        }
+
+    async def _disputed(self, db: Connection, until: int) -> dict[str, Wanted]:
+        """By client the connections whose meters disagreed in at least two intervals of the last day."""
+        since = until - DAY_S
+        of_client: dict[str, set[str]] = defaultdict(set)
+        for row in await judged.disputed(db, self._local.day_of(since)):
+            bits = from_octets(bytes(row.unknown_bits)) & mask(row.day, since, until)
+            if bits.bit_count() >= DISPUTED:
+                of_client[row.client_lfdi].add(row.connection_name or row.lfdi)
+        said = "two meters do not measure the same"
+        return {
+            lfdi: Wanted(f"at {named(names, 20)}: {said}", members=sorted(names)) for lfdi, names in of_client.items()
         }
 
     async def _low(self, db: Connection, until: int) -> dict[str, Wanted]:

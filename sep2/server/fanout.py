@@ -5,8 +5,8 @@ import itertools
 import json
 import logging
 import math
-from collections.abc import Sequence
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 from sep2.clock import Clock
 from sep2.errors import SepError
@@ -14,10 +14,11 @@ from sep2.functions.fsa import ALL_GROUPS
 from sep2.operations.alarms import NOTIFIER_STALLED, raise_alarm
 from sep2.resources import Resource, Table
 from sep2.rules.alarm_kinds import ACT_SOON
-from sep2.store import deliveries, devices, groups, outbox, subscriptions, webhooks
+from sep2.store import deliveries, devices, groups, outbox, subscriptions, turned, webhooks
 from sep2.store.connection import Connection
 from sep2.store.database import Database
-from sep2.store.outbox import Change, Ids
+from sep2.store.outbox import TURNED, Change, Ids
+from sep2.store.turned import Span
 
 log = logging.getLogger("sep2.notify")
 
@@ -68,10 +69,13 @@ class FanOut:
         async with self._db.read() as db:
             subscribed = await self._subscribed(db, changes)
         for same in _alike(changes):
-            if not any(row.name in subscribed for row in self._table.followers(same[0].kind)):
+            if not any(row.name in subscribed for row in _followers(self._table, same[0].kind)):
                 continue
             async with self._db.read() as db:
-                found = await subscribers(db, self._table, same[0].kind, same[0].ids)
+                if same[0].kind == TURNED:
+                    found = await turned_subscribers(db, self._table, _span(same[0]))
+                else:
+                    found = await subscribers(db, self._table, same[0].kind, same[0].ids)
             told |= dict.fromkeys(found, same[-1].request)
         await self._tell_systems(changes)
         now, ids = self._clock.now(), [change.id for change in changes]
@@ -90,16 +94,19 @@ class FanOut:
     async def _subscribed(self, db: Connection, changes: Sequence[Change]) -> set[str]:
         """The rows of the resource table that read differently now and that anybody subscribes to."""
         kinds = {change.kind for change in changes}
-        rows = {row.name for kind in kinds for row in self._table.followers(kind)}
+        rows = {row.name for kind in kinds for row in _followers(self._table, kind)}
         return await subscriptions.any_to(db, sorted(rows)) if rows else set()
 
     async def _tell_systems(self, changes: Sequence[Change]) -> None:
         """Have the utility's own systems told of the groups that are asked for something else."""
-        state = sorted({group for one in changes for group in _groups(one)})
+        said = {group for one in changes for group in _groups(one)}
+        spans = [_span(one) for one in changes if one.kind == TURNED]
         async with self._db.read() as db:
-            if not state or not await webhooks.any_hears(db, "controls"):
+            if not (said or spans) or not await webhooks.any_hears(db, "controls"):
                 return
-        messages = [webhooks.Message("controls", "changed", f"group {group}") for group in state]
+            for span in spans:
+                said |= set(await turned.groups(db, span))
+        messages = [webhooks.Message("controls", "changed", f"group {group}") for group in sorted(said)]
         async with self._db.write() as db:
             await webhooks.tell(db, messages, self._clock.now())
 
@@ -136,6 +143,41 @@ async def subscribers(db: Connection, table: Table, kind: str, ids: Ids) -> set[
             told |= {one.id for one in chunk if members is None or json.loads(one.ids).get("edev") in members}
             await asyncio.sleep(0)
     return told
+
+
+LISTS, ENDS = "DERControlList", "ActiveDERControlList"
+"""What reads differently once a control begins, gives way or leaves its list; and once one ends and is listed yet."""
+
+
+def _followers(table: Table, kind: str) -> list[Resource]:
+    """The subscribable rows that read differently after a change of a kind."""
+    if kind != TURNED:
+        return table.followers(kind)
+    return list({row.name: row for what in (LISTS, ENDS) for row in table.followers(what)}.values())
+
+
+def _span(change: Change) -> Span:
+    said: Any = change.ids
+    return Span(said["after"], said["until"], said["listed_s"])
+
+
+async def turned_subscribers(db: Connection, table: Table, span: Span) -> set[int]:
+    """The ids of the subscriptions to whatever reads differently by the clock alone."""
+    lists, ends = ({row.name for row in table.followers(kind)} for kind in (LISTS, ENDS))
+    told = set[int]()
+    for chunk in _chunks(await turned.subscribed(db, lists | ends, span)):
+        for row in chunk:
+            reads = (row.lists and row.resource in lists) or (row.ends and row.resource in ends)
+            if reads and row.id not in told and _is_of(json.loads(row.ids), row.group_id, row.control_id):
+                told.add(row.id)
+        await asyncio.sleep(0)
+    return told
+
+
+def _is_of(ids: Mapping[str, int], group_id: int, control_id: int) -> bool:
+    """Whether a path with these numbers shows a group, and of its controls this one, where it shows only one."""
+    about = {"derp": (group_id,), "derc": (control_id,), "fsa": (group_id, ALL_GROUPS)}
+    return all(number in about[name] for name, number in ids.items() if name in about)
 
 
 def _groups(change: Change) -> set[int]:

@@ -1,9 +1,10 @@
-"""Whether the database is older than what this server has seen of it: then a copy was put back."""
+"""Whether the database is another than this server has seen: then a copy was put back, or a standby was promoted."""
 
 import asyncio
-import contextlib
 import logging
+import os
 from pathlib import Path
+from typing import NamedTuple
 
 from sep2.clock import Clock
 from sep2.errors import SepError
@@ -14,12 +15,25 @@ from sep2.store.database import Database
 log = logging.getLogger("sep2.restore")
 
 FILE = "database.age"
-"""In the server's folder: how far the database had come when this server looked last."""
+"""In the server's folder: what this server has seen of the database last, a `Seen`."""
 COUNTED_EVERY_S = 10.0
 
 
+class Seen(NamedTuple):
+    """How far a database has come."""
+
+    counted: int
+    """It rises while a server runs; a copy has a smaller one."""
+    timeline: int
+    """Its history: what PostgreSQL counts up where a backup is brought up, or a standby is promoted."""
+
+    def lacks(self, before: "Seen | None") -> bool:
+        """Whether this may lack something of what was seen before."""
+        return before is not None and (self.counted < before.counted or self.timeline != before.timeline)
+
+
 class RestoreWatch:
-    """Counts how far the database has come, and compares at the start."""
+    """Counts how far the database has come, and compares."""
 
     def __init__(self, db: Database, clock: Clock, folder: Path | None) -> None:
         """folder: the server's; None where it has none, and notices nothing."""
@@ -27,50 +41,60 @@ class RestoreWatch:
         self._clock = clock
         self._file = None if folder is None else folder / FILE
 
-    async def begin(self) -> None:
-        """Hold back what is said of controls where the database has come less far than it had."""
+    async def look(self) -> None:
+        """Hold back what is said of controls where the database may lack something; note what it is now."""
         if self._file is None:
             return
-        async with self._db.read() as reading:
-            now_at = await restored.age(reading)
-        seen = self._seen()
-        if now_at >= seen:
-            return
-        async with self._db.write() as db:
-            await restored.set_age(db, seen + 1)
-            begun = await operations.begin(db, self._clock.now())
-        log.error(
-            "the database is a copy that was put back (it lacks %d counts of %.0f s): clients are told nothing of "
-            "controls until `sep2 restore finish`",
-            seen - now_at,
-            COUNTED_EVERY_S,
-        )
-        log.debug("noticed at %d", begun.since)
+        before, (now, known) = _noted(self._file), await self._found()
+        if before is not None and now.timeline == known:  # another server has noticed that, and it was looked at
+            before = before._replace(timeline=known)
+        if now.lacks(before):
+            now = await self._hold(now, before or now)
+        elif await self._db.leads():
+            async with self._db.write() as db:
+                now = now._replace(counted=await restored.grow_older(db))
+        if now != before:
+            await asyncio.to_thread(_note, self._file, now)
 
     async def run(self) -> None:
-        """Count until cancelled."""
+        """Look until cancelled."""
         while self._file is not None:
-            with contextlib.suppress(SepError):
-                await self._count(self._file)
+            try:
+                await self.look()
+            except SepError as problem:
+                log.warning("how far the database has come is looked at later: %s", problem)
             await asyncio.sleep(COUNTED_EVERY_S)
 
-    async def _count(self, file: Path) -> None:
-        if await self._db.leads():
-            async with self._db.write() as writing:
-                count = await restored.grow_older(writing)
-        else:
-            async with self._db.read() as reading:
-                count = await restored.age(reading)
-        fresh = file.with_suffix(".new")
-        await asyncio.to_thread(_replace, file, fresh, count)
+    async def _found(self) -> tuple[Seen, int | None]:
+        """What the database is, and the timeline for which something was held back last."""
+        async with self._db.read() as db:
+            copy = await operations.state(db)
+            return Seen(await restored.age(db), await db.timeline()), None if copy is None else copy.timeline
 
-    def _seen(self) -> int:
-        try:
-            return int(self._file.read_text("ascii")) if self._file is not None else 0
-        except (OSError, ValueError):
-            return 0
+    async def _hold(self, now: Seen, before: Seen) -> Seen:
+        """Hold back; what the database is from now on, which no server takes for an older one."""
+        count = max(now.counted, before.counted) + 1
+        async with self._db.write() as db:
+            await restored.set_age(db, count)
+            await operations.begin(db, self._clock.now())
+        log.error(
+            "the database may lack what was stored last (seen before: count %d, timeline %d; now: %d, %d): clients are "
+            "told nothing of controls until `sep2 restore finish`",
+            *before,
+            *now,
+        )
+        return now._replace(counted=count)
 
 
-def _replace(file: Path, fresh: Path, count: int) -> None:
-    fresh.write_text(f"{count}\n", encoding="ascii")
+def _noted(file: Path) -> Seen | None:
+    try:
+        return Seen(*map(int, file.read_text("ascii").split()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _note(file: Path, seen: Seen) -> None:
+    """Write it; workers of one folder may do so at the same time, each in one step."""
+    fresh = file.with_name(f"{file.name}.{os.getpid()}")
+    fresh.write_text(f"{seen.counted} {seen.timeline}\n", encoding="ascii")
     fresh.replace(file)

@@ -10,9 +10,11 @@ from sep2.errors import SepError
 from sep2.operations.forgetting import forget_told
 from sep2.operations.identities import end_overlaps
 from sep2.settings import Utility
-from sep2.store import controls, dependants, identities, marks, outbox
+from sep2.store import dependants, identities, marks, outbox, turned
 from sep2.store.database import Database
+from sep2.store.outbox import TURNED
 from sep2.store.retention import forget
+from sep2.store.turned import Span
 
 log = logging.getLogger("sep2.sweep")
 
@@ -59,16 +61,12 @@ class Sweep:
             mark = await marks.value(db, _MARK)
             last = now if mark is None else int(mark)
             # After a clock was set back, what had turned already has yet to turn.
-            between = min(last, now), max(last, now)
-            turned = await controls.turning(db, *between, listed_after_end_s=self._listed_after_end_s)
-            ended = await controls.ending(db, *between)
-        if turned or ended or mark is None or last > now:
+            span = Span(min(last, now), max(last, now), self._listed_after_end_s)
+            has_turned = await turned.anything(db, span)
+        if has_turned or mark is None or last > now:
             async with self._db.write() as db:
-                # Subscribers to a single control hear of that one only.
-                for group_id, several in turned.items():
-                    await outbox.changed(db, "DERControlList", derp=group_id, derc=several)
-                for group_id, several in ended.items():
-                    await outbox.changed(db, "ActiveDERControlList", derp=group_id, derc=several)
+                if has_turned:
+                    await outbox.changed(db, TURNED, **span._asdict())
                 await marks.put(db, _MARK, str(now))
         self.reached = now
 

@@ -31,6 +31,10 @@ class Engine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A round that lets out so much more than the feeder's highest of 30 days waits for an operator."""
     system_more_percent: Percent = 5
     """The same of the highest of all feeders together, where there are several."""
+    return_s: Annotated[int, Meta(ge=0, le=4 * 3600)] = 3600
+    """Time over which generation and controllable load return in stages after an outage; 0: at once."""
+    cold_load_times: Annotated[float, Meta(ge=1, le=5)] = 2.0
+    """How many times its forecast the demand after a long outage is at first."""
     records_s: Annotated[int, Meta(ge=DAY_S, le=40 * 366 * DAY_S)] = 400 * DAY_S
     """How long the inputs of every published number are kept, by which it can be calculated again."""
 

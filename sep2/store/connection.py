@@ -84,6 +84,13 @@ class Connection(ABC):
         One control may have others of many groups issued anew, in an order that nobody knows before.
         """
 
+    async def timeline(self) -> int:
+        """Which history of the database this is: another one where a backup was brought up, or a standby promoted.
+
+        0 where the database itself does not tell them apart.
+        """
+        return 0
+
     async def one(self, statement: Executable, **values: Any) -> Row[Any] | None:
         """The first row, or None."""
         return (await self.execute(statement, values)).first()

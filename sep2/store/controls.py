@@ -343,34 +343,6 @@ async def addressed_to(db: Connection, mrid: str, device_id: int) -> int | None:
     return found.id if found else None
 
 
-def _turns(when: ColumnElement[int]) -> ColumnElement[bool]:
-    return and_(when > bindparam("after"), when <= bindparam("until"))
-
-
-_BEGAN = or_(_turns(c.c.earliest_start), _turns(c.c.successor_start))
-_LEFT_LIST = and_(c.c.latest_end > bindparam("left_after"), c.c.latest_end <= bindparam("left_until"))
-_TURNING = select(c.c.device_group_id, c.c.id).where(or_(_BEGAN, _LEFT_LIST)).order_by(c.c.device_group_id, c.c.id)
-_ENDING = select(c.c.device_group_id, c.c.id).where(_turns(c.c.latest_end)).order_by(c.c.device_group_id, c.c.id)
-
-
-async def turning(db: Connection, after: int, until: int, *, listed_after_end_s: int = 0) -> dict[int, list[int]]:
-    """The controls that began, gave way or left their list in (after, until], by their group."""
-    left = {"left_after": after - listed_after_end_s, "left_until": until - listed_after_end_s}
-    return _by_group(await db.all(_TURNING, after=after, until=until, **left))
-
-
-async def ending(db: Connection, after: int, until: int) -> dict[int, list[int]]:
-    """The controls that ended in (after, until], by their group: they hold no more, and are listed for a while."""
-    return _by_group(await db.all(_ENDING, after=after, until=until))
-
-
-def _by_group(rows: Sequence[Row[Any]]) -> dict[int, list[int]]:
-    found: dict[int, list[int]] = {}
-    for row in rows:
-        found.setdefault(row.device_group_id, []).append(row.id)
-    return found
-
-
 _OF_GROUP = select(member.c.end_device_id).where(member.c.device_group_id == bindparam("group_id"))
 _AHEAD = (
     select(member.c.end_device_id, func.count().label("n"))

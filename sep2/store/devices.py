@@ -218,3 +218,14 @@ async def _forget_mirrors(db: Connection, device_id: int) -> None:
         delete(tables.mirror_meter_reading).where(tables.mirror_meter_reading.c.mirror_usage_point_id.in_(points))
     )
     await db.run(delete(tables.mirror_usage_point).where(tables.mirror_usage_point.c.end_device_id == device_id))
+
+
+async def own_connections(db: Connection, clients: Sequence[str]) -> dict[str, str]:
+    """The connections of devices that are their own clients, by the clients' names."""
+    query = (
+        select(client.c.name, connection.c.connection_id)
+        .join_from(end_device, client, client.c.id == end_device.c.client_id)
+        .join(connection, connection.c.id == end_device.c.connection_id)
+        .where(client.c.kind == "device", among(client.c.name, clients))
+    )
+    return {row.name: row.connection_id for row in await db.all(query)}

@@ -211,7 +211,7 @@ _PROGRAM = {which: query.where(device_group.c.id == bindparam("group_id")) for w
 
 async def programs(db: Connection, device_id: int, page: Page, seen: Seen) -> Found[Row[Any]]:
     """The groups of a device as programs, most important first, with counts of what each holds."""
-    times = {"now": seen.now, "listed_since": seen.listed_since}
+    times: dict[str, Any] = {"now": seen.now, "listed_since": seen.listed_since}
     return await select_page(db, _PROGRAMS[seen.superseded_at_once, seen.part], page, device_id=device_id, **times)
 
 

@@ -215,6 +215,24 @@ _BREACHES = (
 )
 
 
+_DISPUTED = (
+    select(
+        judged_day.c.day,
+        judged_day.c.unknown_bits,
+        judged_day.c.lfdi,
+        judged_day.c.connection_name,
+        client.c.lfdi.label("client_lfdi"),
+    )
+    .join_from(judged_day, client, client.c.id == judged_day.c.client_id)
+    .where(judged_day.c.day >= _SINCE, judged_day.c.reason == "disputed")
+)
+
+
+async def disputed(db: Connection, since: int) -> Sequence[Row[Any]]:
+    """The days since one of which the latest unknown interval was so because meters disagree."""
+    return await db.all(_DISPUTED, since=since)
+
+
 async def breaches(db: Connection, since: int) -> Sequence[Row[Any]]:
     """The intervals since a time that were beyond a limit, earliest first: lfdi, client_name and place beside them."""
     return await db.all(_BREACHES, since=since)

@@ -38,12 +38,19 @@ async def drop_oldest(db: Connection, device_id: int, *, keep: int) -> None:
     await db.run(_BEYOND, {"device_id": device_id, "keep": keep})
 
 
+_LISTED = (
+    select(t)
+    .where(t.c.end_device_id == bindparam("device_id"))
+    .order_by(t.c.created.desc(), t.c.log_event_id.desc(), t.c.id.desc())
+)
+_LISTED_AFTER = _LISTED.where(t.c.created > bindparam("after"))
+
+
 async def of_device(db: Connection, device_id: int, page: Page) -> Found[Row[Any]]:
     """A device's events, latest first."""
-    query = select(t).where(t.c.end_device_id == device_id)
-    if page.after is not None:
-        query = query.where(t.c.created > page.after)
-    return await select_page(db, query.order_by(t.c.created.desc(), t.c.log_event_id.desc(), t.c.id.desc()), page)
+    if page.after is None:
+        return await select_page(db, _LISTED, page, device_id=device_id)
+    return await select_page(db, _LISTED_AFTER, page, device_id=device_id, after=page.after)
 
 
 async def one(db: Connection, device_id: int, event_id: int) -> Row[Any] | None:

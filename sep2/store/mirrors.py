@@ -14,10 +14,20 @@ from sep2.store.upsert import upsert
 p, s, r = mirror_usage_point, mirror_meter_reading, reading
 
 
+IN_LISTS = (p.c.mrid.desc(), p.c.id.desc())
+"""The order of usage points, as their index has it; ids tell apart what different devices call the same."""
+OF_CLIENT = select(p.c.id).where(p.c.client_id == bindparam("client_id"))
+_LISTED = (
+    select(p, end_device.c.lfdi)
+    .join_from(p, end_device)
+    .where(p.c.client_id == bindparam("client_id"))
+    .order_by(*IN_LISTS)
+)
+
+
 async def of_client(db: Connection, client_id: int, page: Page) -> Found[Row[Any]]:
     """The usage points that a client created, by mRID descending, each with the LFDI it mirrors."""
-    query = select(p, end_device.c.lfdi).join_from(p, end_device).where(p.c.client_id == client_id)
-    return await select_page(db, query.order_by(p.c.mrid.desc(), p.c.id), page)
+    return await select_page(db, _LISTED, page, counting=OF_CLIENT, client_id=client_id)
 
 
 _ONE = (
@@ -119,7 +129,8 @@ async def put_set(db: Connection, **columns: Any) -> int:
 
 _TIME = ("mirror_meter_reading_id", "start", "duration", "consumption_block", "tou_tier")
 _READING_SAID = ("local_id_octets", "reading_set_id", "value", "quality", "received")
-_PUT_READING = upsert(r, [column.name for column in r.primary_key], _READING_SAID)
+# With something to return, several rows are one statement with several VALUES, not one statement for each.
+_PUT_READING = upsert(r, [column.name for column in r.primary_key], _READING_SAID).returning(r.c.start)
 _OF_OTHER_SETS = delete(r).where(
     *(r.c[name] == bindparam(f"of_{name}") for name in _TIME),
     r.c.reading_set_id != 0,
@@ -146,7 +157,7 @@ async def put_readings(db: Connection, rows: Sequence[dict[str, Any]]) -> None:
         await db.run(_OF_OTHER_SETS, said)
     stand = [row for time, row in last.items() if row["reading_set_id"] in (0, sets.get(time[:-1]))]
     if stand:
-        await db.run(_PUT_READING, stand)
+        await db.execute(_PUT_READING, stand)
 
 
 async def moments(db: Connection, series_id: int, start: int) -> Sequence[Row[Any]]:

@@ -17,6 +17,10 @@ Ids = dict[str, int | list[int]]
 """The numbers in the path of what changed, by name; a list where several resources did."""
 
 
+TURNED = "Turned"
+"""The kind of a change by the clock alone, of all controls at once; its ids are the fields of `turned.Span`."""
+
+
 class Change(NamedTuple):
     """What reads differently now: a row of the resource table and its ids."""
 

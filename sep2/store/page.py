@@ -21,21 +21,24 @@ class Found(NamedTuple, Generic[Item]):
 _known: WeakKeyDictionary[Select[Any], Select[Any]] = WeakKeyDictionary()
 
 
-async def select_page(db: Connection, query: Select[Any], page: Page, **values: Any) -> Found[Row[Any]]:
+async def select_page(
+    db: Connection, query: Select[Any], page: Page, *, counting: Select[Any] | None = None, **values: Any
+) -> Found[Row[Any]]:
     """The page of `query` and its total, in one statement; `query` is ordered and does not repeat a column name.
 
+    counting: a simpler query of as many rows, where there is one; always the same one for the same `query`.
     A query that is built once, with `bindparam`s for its `values`, costs 0.1 ms of CPU; one built in the call 1 ms.
     """
     paged = _known.get(query)
     if paged is None:
-        paged = _known[query] = _paged(query)
+        paged = _known[query] = _paged(query, query if counting is None else counting)
     rows = await db.all(paged, page_start=page.start, page_limit=page.limit, **values)
     return Found(rows[0].page_total, [row for row in rows if row.page_row is not None])
 
 
-def _paged(query: Select[Any]) -> Select[Any]:
+def _paged(query: Select[Any], counting: Select[Any]) -> Select[Any]:
     """The total beside each row of the page, and alone where the page is empty."""
-    count = select(func.count().label("page_total")).select_from(query.order_by(None).subquery()).subquery()
+    count = select(func.count().label("page_total")).select_from(counting.order_by(None).subquery()).subquery()
     keys = [SortKey.of(clause) for clause in query._order_by_clauses]
     named = [key.expression.label(f"page_key_{n}") for n, key in enumerate(keys)]
     page = query.add_columns(literal_column("1").label("page_row"), *named)

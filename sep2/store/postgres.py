@@ -37,6 +37,9 @@ MIGRATING = 20305
 """The key of the advisory lock that lets one process migrate at a time."""
 DECIDING = 20307
 """The key of the advisory lock that lets one transaction decide on controls at a time."""
+TIMELINE_DIGITS = 8
+"""With so many hexadecimal digits the name of a file of the log says its timeline."""
+_WAL_FILE = text("SELECT pg_walfile_name(pg_current_wal_lsn())")
 _TURN = text(f"SELECT pg_advisory_xact_lock({DECIDING})")
 
 
@@ -56,6 +59,11 @@ class PostgresConnection(Connection):
     async def in_turn(self) -> None:
         """Wait until no other transaction decides on controls."""
         await self.execute(_TURN, {})
+
+    async def timeline(self) -> int:
+        """Which history this is."""
+        file = (await self.execute(_WAL_FILE, {})).scalar_one()
+        return int(file[:TIMELINE_DIGITS], 16)
 
 
 class PostgresDatabase(Database):

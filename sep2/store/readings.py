@@ -6,6 +6,7 @@ from sqlalchemy import Row, bindparam, exists, func, select, text
 
 from sep2.rules.paging import Page
 from sep2.store.connection import Connection
+from sep2.store.mirrors import IN_LISTS, OF_CLIENT
 from sep2.store.page import Found, select_page
 from sep2.store.tables import end_device, mirror_meter_reading, mirror_usage_point, reading, reading_set
 
@@ -30,7 +31,7 @@ _OWN = select(s.c.id).join_from(s, p).where(p.c.client_id == _CLIENT, p.c.id == 
 
 _ALL_SERIES = select(func.count()).where(s.c.mirror_usage_point_id == p.c.id).scalar_subquery().label("all_series")
 _POINTS = select(p, end_device.c.lfdi, _ALL_SERIES).join_from(p, end_device).where(p.c.client_id == _CLIENT)
-_POINTS_IN_ORDER = _POINTS.order_by(p.c.mrid.desc(), p.c.id)
+_POINTS_IN_ORDER = _POINTS.order_by(*IN_LISTS)
 _ONE_POINT = _POINTS.where(p.c.id == _POINT)
 
 _ALL_SETS = select(func.count()).where(g.c.mirror_meter_reading_id == s.c.id, g.c.received >= _SINCE).scalar_subquery()
@@ -63,7 +64,7 @@ _BEGAN_LAST = _OWN_READINGS.order_by(r.c.start.desc(), r.c.duration, r.c.local_i
 
 async def points(db: Connection, client_id: int, page: Page) -> Found[Row[Any]]:
     """The usage points of a client, by mRID descending, each with how many series it has."""
-    return await select_page(db, _POINTS_IN_ORDER, page, client_id=client_id)
+    return await select_page(db, _POINTS_IN_ORDER, page, counting=OF_CLIENT, client_id=client_id)
 
 
 async def point(db: Connection, client_id: int, point_id: int) -> Row[Any] | None:

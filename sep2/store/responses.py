@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, insert, select
+from sqlalchemy import Row, bindparam, insert, select
 
 from sep2.rules.paging import Page
 from sep2.store.connection import Connection
@@ -23,6 +23,16 @@ def _columns() -> tuple[Any, ...]:
     )
 
 
+_OF_DEVICE = select(response.c.id).where(response.c.end_device_id == bindparam("device_id"))
+_LISTED = (
+    select(*_columns())
+    .join_from(response, control)
+    .join(end_device)
+    .where(response.c.end_device_id == bindparam("device_id"))
+    .order_by(response.c.created.desc(), response.c.id.desc())
+)
+
+
 async def add(db: Connection, **columns: Any) -> int:
     """The id of a new response."""
     return await db.add(insert(response).values(columns))
@@ -30,9 +40,7 @@ async def add(db: Connection, **columns: Any) -> int:
 
 async def of_device(db: Connection, device_id: int, page: Page) -> Found[Row[Any]]:
     """A device's responses, latest first."""
-    query = select(*_columns()).join_from(response, control).join(end_device)
-    query = query.where(response.c.end_device_id == device_id)
-    return await select_page(db, query.order_by(response.c.created.desc(), response.c.id.desc()), page)
+    return await select_page(db, _LISTED, page, counting=_OF_DEVICE, device_id=device_id)
 
 
 async def one(db: Connection, device_id: int, response_id: int) -> Row[Any] | None:

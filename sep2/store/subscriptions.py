@@ -3,7 +3,20 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, delete, exists, false, func, literal, or_, select, union_all, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    bindparam,
+    delete,
+    exists,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+    union_all,
+    update,
+)
 
 from sep2.rules.paging import Page
 from sep2.store import receivers
@@ -14,10 +27,12 @@ from sep2.store.tables import delivery
 from sep2.store.tables import subscription as t
 from sep2.store.upsert import upsert
 
+_LISTED = select(t).where(t.c.end_device_id == bindparam("device_id")).order_by(t.c.id)
+
 
 async def of_device(db: Connection, device_id: int, page: Page) -> Found[Row[Any]]:
     """A device's subscriptions; their hrefs sort as their numbers do."""
-    return await select_page(db, select(t).where(t.c.end_device_id == device_id).order_by(t.c.id), page)
+    return await select_page(db, _LISTED, page, device_id=device_id)
 
 
 async def one(db: Connection, device_id: int, subscription_id: int) -> Row[Any] | None:

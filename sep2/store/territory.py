@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, bindparam, delete, func, insert, literal_column, select, update
-from sqlalchemy.orm import aliased
 
 from sep2.rules.cursor import Keyset
 from sep2.rules.names import key_of
@@ -134,7 +133,7 @@ async def hand_over(db: Connection, place_id: int, to: int) -> None:
 
 
 def _shown() -> Select[Any]:
-    parent = aliased(place, name="parent")
+    parent = place.alias("parent")
     query = select(
         place,
         parent.c.name.label("parent_name"),

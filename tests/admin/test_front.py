@@ -272,4 +272,4 @@ async def test_a_value_that_is_none_of_a_list_is_refused_with_the_list(operator:
     assert refused["field"] == "by"
     assert "by: 'colour' is none of client, connection, day, device, direction, " in refused["message"]
     _, refused = await operator.ask("POST", "/overrides", {"scope": "street"})
-    assert (refused["field"], "'street' is none of aggregator, " in refused["message"]) == ("scope", True)
+    assert (refused["field"], "'street' is none of aggregation, aggregator, " in refused["message"]) == ("scope", True)

@@ -77,6 +77,9 @@ async def test_a_feeder_is_shown_step_by_step(street: Operator) -> None:
     assert [one["high"] for one in shown["nodes"]] == [1.0, 1.01, None]
     assert (shown["connections"], shown["measured_voltage"]) == (2, 0)
     assert len(shown["course"]) == STEPS
+    (busiest, *_) = shown["hours"]
+    assert max(busiest["loading"]) == max(one["loading"] for one in shown["course"])
+    assert len(busiest["loading"]) == -(-STEPS * STEP_S // 3600)
     late = await street.get("/feeders/street", at=str(NOW + 10**6))
     assert late["at"] == NOW + (STEPS - 2) * STEP_S
     status, refused = await street.ask("GET", "/feeders/nowhere")

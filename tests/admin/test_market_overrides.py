@@ -3,6 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
+from sep2.server.ladder_watch import LadderWatch
+from sep2.settings import Settings
 from tests.admin.conftest import NOW, Operator
 from tests.admin.market import BY_RULES, der, grant, make_approved
 
@@ -28,6 +32,10 @@ def asked(**more: Any) -> dict[str, Any]:
     return {**said, "reason": "overload", "binding": "line L4", **more}
 
 
+def replaced(settings: Settings, outbox: Path) -> Settings:
+    return replace(settings, market=replace(settings.market, outbox=outbox))
+
+
 async def messages(operator: Operator, party: str, kind: str = "override_notice") -> list[Any]:
     found = (await operator.get("/market/messages", party=party))["items"]
     assert [one["sequence"] for one in found] == list(range(len(found), 0, -1)), "gapless"
@@ -46,7 +54,7 @@ async def test_an_emergency_lands_on_the_desk_and_silence_becomes_a_call(operato
         ("D1", None, 20_000),
         ("D2", None, 20_000),
     ]
-    assert (await operator.get("/market/messages"))["items"] == []
+    assert await messages(operator, "North") == []
     sent = await operator.change("POST", PATH, asked(digest=sheet["digest"]))
     assert (sent["scope"], sent["subject"], sent["needs_second"]) == ("aggregation", "VPP", "")
     assert {one["place"]: one["parts"][0]["limits"]["export_w"] for one in sent["places"]} == {
@@ -101,7 +109,7 @@ async def test_what_is_planned_needs_another_person_and_is_announced_three_times
     path = f"/approvals/{waits['approval']}/approve"
     status, refused = await operator.ask("POST", path)
     assert (status, refused["code"]) == (403, "second_person")
-    assert (await operator.get("/market/messages"))["items"] == []
+    assert await messages(operator, "North") == []
     done = (await operator.change("POST", path, token=other))["answer"]
     assert (done["operator"], done["second"]) == ("local", "Grace")
     dues = [one["due"] for one in done["notices"] if one["party"] == "North"]
@@ -159,8 +167,21 @@ async def test_a_release_is_told_with_its_reason_and_ends_all_notices(operator: 
     assert (status, refused["code"]) == (400, "release_without_reason")
     status, refused = await operator.ask("POST", f"/overrides/{sent['id']}/extend", {"duration": 600})
     assert (status, refused["code"]) == (400, "bad_override")
+    outbox = tmp_path / "outbox"
+    watch = LadderWatch(operator.house.db, operator.house.clock, replaced(operator.house.settings, outbox))
+    await watch.once()
     await operator.change("POST", f"/overrides/{sent['id']}/release", {"reason": "L4 is back"})
     await look(operator, NOW + 300)
+    for _ in range(2):
+        await watch.once()
+    files = sorted(outbox.iterdir())
+    assert [one.name for one in files] == [f"override-{sent['id']}-{n}.csv" for n in (1, 2)]
+    header, line = files[1].read_text().splitlines()
+    assert dict(zip(header.split(","), line.split(","), strict=True)) == {
+        **{"override_id": str(sent["id"]), "sequence": "2", "state": "released", "iso_resource_id": "R1"},
+        **{"iso_node": "N17", "start": "2027-01-15T08:00:00+00:00", "end": "2027-01-15T08:00:00+00:00"},
+        **{"direction": "export", "limit_kw": "40", "reason": "overload"},
+    }
     assert len(await messages(operator, "North")) == 1
     for party in ("North", "ISO"):
         (over,) = await messages(operator, party, "override_released")
@@ -168,3 +189,17 @@ async def test_a_release_is_told_with_its_reason_and_ends_all_notices(operator: 
     assert (await operator.get(PATH))["items"] == []
     (one,) = (await operator.get(PATH, over="true"))["items"]
     assert (one["state"], one["answered"]) == ("released", "none")
+
+
+@BY_RULES
+async def test_what_holds_after_a_release_is_issued_anew_and_never_looser_meanwhile(operator: Operator):
+    await with_devices(operator)
+    new = {"controls": [{"start": NOW, "duration": 2 * HOUR, "limits": {"export_w": 50_000}}], "reason": "x"}
+    issued = await operator.change("POST", "/groups/connection%20C1/controls", new)
+    sent = await operator.change("POST", PATH, asked(limits={"export_w": 40_000}))
+    done = await operator.change("POST", f"/overrides/{sent['id']}/release", {"reason": "over", "spread": 0})
+    assert (done["cancelled"], done["reissued"]) == (2, 1)
+    items = (await operator.get("/controls", group="connection C1"))["items"]
+    live = [(one["mrid"], one["limits"]["export_w"], one["start"]) for one in items if one["status"] == 1]
+    assert [one[1:] for one in live] == [(50_000, NOW)]
+    assert live[0][0] not in str(issued)

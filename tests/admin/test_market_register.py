@@ -81,7 +81,7 @@ async def test_a_der_in_two_energy_aggregations_is_refused_and_touching_interval
         "POST", "/market/aggregations/B/members", {"ders": ["D1"], "valid_from": until - 1}
     )
     assert (status, answer["code"]) == (409, "double_counting")
-    assert f"from {until - 1} to {until}" in answer["message"]
+    assert "from 2027-04-25 07:59:59Z to 2027-04-25 08:00:00Z" in answer["message"]
     await operator.change("POST", "/market/aggregations/B/members", {"ders": ["D1"], "valid_from": until})
 
 

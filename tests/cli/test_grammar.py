@@ -12,7 +12,8 @@ from sep2.cli.app import app
 from sep2.rules.alarm_kinds import KINDS
 from tests.cli.conftest import REPOSITORY, Said, Sep2, lfdi_of, say
 
-ROOT = typer.main.get_command(app)
+ROOT: Any = typer.main.get_command(app)
+ROOT.import_own()
 DOCUMENTS = ("README.md", "docs/operators.md")
 
 

@@ -39,6 +39,7 @@ async def test_a_feeder_is_drawn_and_every_moment_of_it_can_be_shown(room: Room)
         await sight.page.keyboard.press("t")
         assert not await sight.page.is_visible("#course")
         assert await sight.page.is_visible("text=The worst of each step in the next 24 h")
+        assert "104" in await sight.text("section[aria-labelledby=n7] td.over")
         assert not sight.wrong
 
 

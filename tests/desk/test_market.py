@@ -1,6 +1,7 @@
 """The market's pages: reviews by urgency, one review with its screens, and its decision from the page."""
 
 import html
+import json
 import re
 
 import pytest
@@ -105,3 +106,21 @@ async def test_a_plan_is_drawn_with_its_band_and_what_is_deliverable(operator: O
     headers = {"Authorization": f"Bearer {TOKEN}"}
     async with operator.http.get("/desk/plan?id=99", headers=headers) as answer:
         assert answer.status == 404
+
+
+async def test_an_override_of_an_aggregation_is_looked_over_sent_and_followed_on_its_page(street: Operator):
+    await make_approved(street)
+    body = {"client": "Sunny", "lfdi": "E1" * 20, "connection_id": "C1"}
+    await street.change("POST", "/devices", body)
+    form = "/desk/override?scope=aggregation&subject=VPP&export=20&minutes=60&reason=overload&notice=emergency"
+    shown = await page(street, form)
+    assert "What each member may do, before and with it" in shown
+    assert "20 kW" in shown
+    (said,) = [html.unescape(one) for one in re.findall(r'data-post="/market/overrides" data-body="([^"]*)"', shown)]
+    sent = await street.change("POST", "/market/overrides", json.loads(said))
+    listed = await page(street, "/desk/market")
+    assert f'href="/desk/market-override?id={sent["id"]}"' in listed
+    one = await page(street, f"/desk/market-override?id={sent['id']}&words=L4%20tripped")
+    assert "Nobody has answered." in one
+    assert html.escape('{"reason":"L4 tripped"}', quote=True) in one.replace("&#34;", "&quot;")
+    assert "Why, for the parties" in await page(street, f"/desk/release?id={sent['id']}")

@@ -142,6 +142,23 @@ async def test_stored_strings_do_no_harm(room: Room) -> None:
         assert not sight.wrong
 
 
+REMEMBER = """
+    window.said = [];
+    const note = () => said.push(document.querySelector("#frame .live").textContent);
+    new MutationObserver(note).observe(document.body, { childList: true, subtree: true, characterData: true });
+"""
+"""Keeps all that the frame says of the stream, also what it says for a moment only."""
+
+
+async def cut(room: Room) -> None:
+    """Break every connection of the network to the desk, as it is now."""
+    served = room.operator.http.server.runner.server
+    assert served is not None
+    for connection in served.connections:
+        assert connection.transport is not None
+        connection.transport.abort()
+
+
 async def test_news_reach_a_page_that_stays_open(room: Room) -> None:
     async with room.sight() as sight:
         await sight.go("/desk")
@@ -152,6 +169,14 @@ async def test_news_reach_a_page_that_stays_open(room: Room) -> None:
         assert await sight.page.locator("h1").count() == 1
         assert await sight.page.locator("#live").count() == 1
         assert not sight.wrong
+
+        await sight.page.evaluate(REMEMBER)
+        await cut(room)
+        await sight.page.wait_for_function("said.some((one) => one.startsWith('not live since'))")
+        await room.operator.change("POST", "/overrides/1/release", {})
+        await sight.page.wait_for_selector("#frame .live:text-is('live')")
+        await sight.page.wait_for_selector("#live >> text=export ≤ 500 W", state="hidden")
+        assert all("ERR_" in one for one in sight.wrong), sight.wrong
 
 
 async def act(sight: Sight, label: str) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import shutil
 import tempfile
 import time
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -24,6 +24,8 @@ from sep2.clock import SteppedClock
 from sep2.operations.clients import NewClient, register_client
 from sep2.operations.connections import NewConnection, add_connection
 from sep2.operations.devices import NewDevice, add_device
+from sep2.server.app import _kept_up
+from sep2.server.workers import Workers
 from sep2.settings import read as read_settings
 from sep2.store import Database, alarms, connections, controls, marks, open_database
 from sep2.store.controls import Control
@@ -135,17 +137,21 @@ async def register_homes(opened, homes, now):
 
 
 @contextlib.asynccontextmanager
-async def at_work(tmp_path, *, change=lambda settings: settings, planned=True):
-    """An office at NOW. change: the settings that the worker is given."""
+async def at_work(tmp_path, *, change=lambda settings: settings, planned=True, clock=None):
+    """An office at NOW. change: the settings that the worker is given. clock: another one than a stepped one.
+
+    Work that fails begins anew, as in the server.
+    """
     home = await asyncio.to_thread(template)
     await asyncio.to_thread(shutil.copytree, home, tmp_path, dirs_exist_ok=True)
     feeder, folder = tmp_path / "three", tmp_path / "utility"
     settings = change(read_settings(folder))
     if planned:
         save_plan(folder, feeder)
-    opened, clock = await open_database(settings.database.url), SteppedClock(NOW)
+    opened, clock = await open_database(settings.database.url), clock or SteppedClock(NOW)
     state = SimpleNamespace(settings=settings, db=opened, clock=clock, reached={})
-    task = asyncio.create_task(worker.work(state))
+    state.workers = Workers(clock, lambda: state.reached)
+    task = asyncio.create_task(_kept_up(partial(worker.work, state), state.workers))
     yield Office(folder, feeder, opened, clock, state)
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):

@@ -176,7 +176,7 @@ async def test_switching_means_safe_limits_within_one_round(office):
     for one in shown["connections"]:
         assert await limits_at(office.db, one["connection_id"], START) == (one["import_then_w"], one["export_then_w"])
     status = await office.told("status")
-    assert [alarm["code"] for alarm in status["alarms"]] == ["envelope_invalid"]
+    assert [alarm["code"] for alarm in status["alarms"]] == ["topology_abnormal"]
     assert "fed from the north" in (await office.says("status")).stdout
     await office.told("safe-limits", "contract", "--yes")
     await office.publishes(lambda run: run == "safe contract")

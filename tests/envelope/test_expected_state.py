@@ -5,6 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from envelope import calculate, verify
+from envelope.operation.expected_state import state_of_run
+from envelope.operation.verified_run import VerifiedRun
 from gridmodel import port_va
 from gridmodel.flow import power_flow as flow
 from gridmodel.one_line import one_line
@@ -16,6 +19,7 @@ from sep2.store import connections
 from sep2.store import diagrams as stored
 from tests.envelope.cases import START, STEP_S, street
 from tests.envelope.rounds import Told
+from tests.envelope.test_scenarios import moving_street
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +69,18 @@ async def test_the_worst_of_each_step_is_that_of_the_power_flow(shown, problem):
     assert (row.loading, row.loading_at) == (most.loading, most.start)
     assert row.run == outcome.schedule.run_id
     assert row.report == outcome.report.sentence()
+
+
+def test_on_joint_paths_the_drawing_shows_what_the_limits_were_verified_for():
+    """Nothing beyond the limits, where the base load's own figures, which no path has, would be far beyond them."""
+    problem = moving_street()
+    schedule = calculate(problem)
+    drawn = state_of_run("street", VerifiedRun(problem, schedule, verify(problem, schedule)))
+    alone = state_of_run("street", VerifiedRun(replace(problem, scenarios=None), schedule, verify(problem, schedule)))
+    high = max(max(step) for step in drawn.high) / diagrams.VOLTAGE_PARTS
+    assert diagrams.worst_loading(drawn).value <= 1.0
+    assert high <= max(node.high_limit for node in drawn.model.nodes) + 1e-3
+    assert drawn.low != alone.low, "the paths are another case than the base load"
 
 
 async def test_a_run_that_begins_within_its_horizon_is_shown_too(shown, problem):

@@ -56,7 +56,7 @@ def test_what_is_returned_verifies(village, allocation, tmp_path):
 
 def test_without_a_look_at_own_corners_the_same_limits_are_rejected(weak, monkeypatch):
     monkeypatch.setattr(fitting, "OWN_LOOKS", 0)
-    monkeypatch.setattr(own_corners, "exceeding", lambda state, todo: todo[:0])
+    monkeypatch.setattr(own_corners, "exceeding", lambda state, todo, *known: todo[:0])
     problem = replace(weak, allocation=Allocation.PROPORTIONAL_FAIR)
     assert not verify(problem, calculate(problem), solver="reduced").inside
 
@@ -73,6 +73,6 @@ def test_what_lowered_targets_do_not_mend_is_scaled_down(weak, monkeypatch):
 
 def test_what_can_not_be_brought_inside_is_said(weak, monkeypatch):
     monkeypatch.setattr(fitting, "OWN_LOOKS", 0)
-    monkeypatch.setattr(own_corners, "exceeding", lambda state, todo: todo)
+    monkeypatch.setattr(own_corners, "exceeding", lambda state, todo, *known: todo)
     found = calculate(weak).findings
     assert with_code(found, UNSETTLED).startswith(f"{UNSETTLED}: in 6 of 6 intervals")

@@ -36,7 +36,7 @@ async def test_abnormal_topology_means_defaults_for_all_until_it_is_normal(regis
     for name in told.problem.connection_id:
         for at in (now, START + 7 * STEP_S, START + 8 * STEP_S + 1):
             assert await limits_at(registered, name, now, at) == await default_of(registered, name)
-    assert await alarms_of(registered) == {"envelope_invalid": "topology: feeder 7 is fed from the north"}
+    assert await alarms_of(registered) == {"topology_abnormal": "feeder 7 is fed from the north"}
     again = await rounds.run_once(now + 10)
     assert (again.published.created, again.published.superseded) == (0, 0)
 

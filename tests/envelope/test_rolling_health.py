@@ -12,6 +12,7 @@ from envelope.operation.run_store import RunStore
 from gridmodel.meter_data.reading import Window, net_import_w
 from gridmodel.meter_data.store import Kind
 from sep2.extension import ExtensionError
+from sep2.operations.alarms import Wanted, set_alarms
 from sep2.operations.plans import look_at_plans, note_plan
 from sep2.server.plan_watch import PlanWatch
 from tests.envelope.homes_history import homes
@@ -125,9 +126,10 @@ def _iso(at):
 def base_of(office, run):
     """(K, T, C) W and (K, T) V of the paths that a run was calculated with, from its record."""
     records = RunStore(office.folder / "envelope-records")
-    (at,) = {one.calculated for one in records.publications(run)}
+    at = max(one.calculated for one in records.publications(run))
     scenarios = records.calculation(run, at).problem.scenarios
-    return scenarios.load_w[:, :, 0], np.abs(scenarios.source_v[:, :, 0, 0])
+    head_v = None if scenarios.source_v is None else np.abs(scenarios.source_v[:, :, 0, 0])
+    return scenarios.load_w[:, :, 0], head_v
 
 
 async def test_what_was_measured_moves_the_next_hours_and_a_late_head_voltage_spreads_its_paths(tmp_path):
@@ -163,3 +165,104 @@ async def test_what_was_measured_moves_the_next_hours_and_a_late_head_voltage_sp
         assert "head voltage is late: its paths are 2 times as wide" in made.notes
         assert np.ptp(base_of(office, made.run)[1][:, 20]) == pytest.approx(2 * np.ptp(head_v[:, 22]), rel=0.01)
         assert "limits only tighten" in (await office.alarms())["inputs_late"]
+
+
+async def test_connections_that_are_silent_together_have_no_power_and_return_in_stages_with_more_demand(office):
+    first = await round_that(office, lambda made: made.ended == "published")
+    await office.move(NOW)
+    before = {name: await office.controls_of(name) for name in HOMES}
+    base_w = base_of(office, first.run)[0]
+
+    async def silence(names):
+        wanted = {"agg": Wanted(f"{len(names)} of its 3 devices are silent", members=names)} if names else {}
+        async with office.db.write() as db:
+            await set_alarms(db, "device_silent", wanted, office.clock.now())
+
+    def highest(rows, at):
+        return max(row.import_limit_w for row in rows if row.start <= at < row.start + row.duration)
+
+    await silence(HOMES[:2])
+    await office.move(NOW + STEP_S)
+    assert not any("no power" in note for note in (await ended(office)).notes), "two of three are no place"
+    await silence(HOMES)
+    for step in (2, 3, 4):
+        await office.move(NOW + step * STEP_S)
+    made = await ended(office)
+    assert any(one.startswith("no power behind ") and "3 of 3" in one for one in made.notes), made.notes
+    assert "no power behind" in (await office.says("status")).stdout
+    out_w = base_of(office, made.run)[0]
+    assert len(out_w) == 2 * len(base_w), "limits hold with the demand of cold loads, and without"
+    for step, more in ((0, 1.0), (2, 1.0), (4, np.exp(-1))):
+        plain_w = out_w[:7, step]
+        assert out_w[7:, step] == pytest.approx(plain_w + more * np.maximum(plain_w, 0.0), abs=1)
+    at = NOW + 4 * STEP_S
+    for name in HOMES:
+        assert highest(await office.controls_of(name), at) <= highest(before[name], at), name
+    held = {name: highest(await office.controls_of(name), at) for name in HOMES}
+    assert sum(held.values()) < 0.4 * sum(highest(before[name], at) for name in HOMES)
+    # They speak again: a stage after another, until nothing is held back.
+    await silence([])
+    await office.move(NOW + 5 * STEP_S)
+    assert any(one.startswith("power is back behind ") for one in (await ended(office)).notes)
+    evaluated = {one["connection_id"]: one for one in (await office.told("evaluate"))["connections"]}
+    assert all(one["import_then_w"] == one["import_now_w"] for one in evaluated.values()), "the same is shown as holds"
+    await office.move(NOW + 6 * STEP_S)
+    part = sum([highest(await office.controls_of(name), NOW + 6 * STEP_S) for name in HOMES])
+    assert sum(held.values()) < part
+    await office.move(NOW + 12 * STEP_S)
+    whole = sum([highest(await office.controls_of(name), NOW + 12 * STEP_S) for name in HOMES])
+    assert part < whole
+    made = await ended(office)
+    assert not any("power" in note for note in made.notes)
+    assert len(base_of(office, made.run)[0]) == len(base_w)
+
+
+OWN = """
+import json
+from pathlib import Path
+
+import numpy as np
+
+from envelope.forecast.joint_paths import Forecast
+from envelope.forecast.models import Model
+
+
+def forecast(history):
+    watts = json.loads(Path(__file__).with_name("watts.json").read_text())
+    asked = history.question
+    start = asked.at + asked.step_s * np.arange(asked.steps)
+    paths = np.full((3, asked.steps, len(history.places)), 1.0) * np.array(watts)[:, None, None]
+    return Forecast(asked.at, history.places, start, asked.step_s, Model.OWN, paths.mean(axis=0), paths, None)
+"""
+
+
+def install(folder, *, name="utility_forecasts"):
+    """A package as an installer leaves it: its module, and what it says of itself in a dist-info folder."""
+    (folder / f"{name}.py").write_text(OWN)
+    info = folder / f"{name}-1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
+    (info / "entry_points.txt").write_text(f"[sep2.forecasts]\nhouse = {name}:forecast\n")
+
+
+async def test_an_installed_function_makes_the_forecast_and_ours_takes_its_place_when_it_fails(tmp_path, monkeypatch):
+    packages = tmp_path / "packages"
+    packages.mkdir()
+    install(packages)
+    monkeypatch.syspath_prepend(str(packages))
+    (packages / "watts.json").write_text("[400, 700, 1000]")
+    async with at_work(tmp_path) as office:
+        made = await round_that(office, lambda made: made.ended == "published")
+        assert made.notes[0] == "base load by own, 3 joint paths"
+        await office.move(NOW)
+        assert base_of(office, made.run)[0][:, :, 1].tolist() == [[400.0] * 48, [700.0] * 48, [1000.0] * 48]
+        assert "measurements_ending" not in await office.alarms()
+        for watts, why in (("[400, ", "JSONDecodeError"), ("[NaN]", "expected_w: is not finite")):
+            (packages / "watts.json").write_text(watts)
+            await office.move(office.clock.now() + DAY_S + STEP_S)
+            made = await ended(office)
+            assert made.ended == "published"
+            assert made.notes[0].startswith("base load by learned"), made.notes
+            assert made.notes[1].startswith("own forecast house: ")
+            assert why in made.notes[1]
+            assert "own forecast house" in (await office.alarms())["measurements_ending"]

@@ -11,7 +11,7 @@ from tests.gridmodel.feeders import radial_equipment
 
 STEPS, PATHS = 4, 20
 SEEDS = [(3, [5, 6, 59, 86, 106, 119]), (5, [15, 63, 123, 134, 144]), (7, [4, 23, 32, 58, 130, 139])]
-"""homes, and seeds of cases; a search at rest, or in states that strain most at rest, leaves each 0.01 to 2.1 % beyond"""
+"""homes, seeds of cases; a search at rest, or in states that strain most at rest, leaves each 0.01 to 2.1 % beyond"""
 
 
 def behind_a_small_transformer(seed, homes=3):

@@ -187,7 +187,7 @@ def demonstration(facts: Path | None) -> Case:
     found = build_scenario(folder, 7)
     if folder is None:
         circuit, own = raw.european_lv(REPOSITORY / "gridmodel" / "data" / "european_lv_ratings.csv"), found.day.base_va
-        solar, source = np.zeros(own.shape), np.tile(_balanced(11e3 / np.sqrt(3.0)), (len(own), 1))
+        solar, source = np.zeros(own.shape), np.tile(balanced(11e3 / np.sqrt(3.0)), (len(own), 1))
     else:
         circuit, from_eight = raw.lv28(folder), -8 * 3600 // FINE_S
         own, solar, source = (np.roll(table, from_eight, axis=0) for table in raw.lv28_day(folder))
@@ -195,7 +195,7 @@ def demonstration(facts: Path | None) -> Case:
     return Case(found.feeder.name, circuit, forecast.problem(found), day_of(*moves), extremes_of(*moves))
 
 
-def _balanced(volts: float) -> np.ndarray:
+def balanced(volts: float) -> np.ndarray:
     return volts * np.exp(1j * np.radians([0.0, -120.0, 120.0]))
 
 
@@ -268,7 +268,7 @@ def us_service() -> Feeder:
 def known(what: Made, feeder: Feeder) -> Case:
     """A day whose base load and head voltage are known exactly: 500 W everywhere, devices everywhere."""
     count, shape = len(feeder.circuit.ports), (what.steps, len(feeder.circuit.ports))
-    load, source = np.full(shape, 500.0), np.tile(_balanced(feeder.head_v), (what.steps, 1))
+    load, source = np.full(shape, 500.0), np.tile(balanced(feeder.head_v), (what.steps, 1))
     problem = Problem(
         reduce(read_feeder(feeder.path).network),
         START + STEP_S * np.arange(what.steps),
@@ -295,7 +295,7 @@ def moving(what: Made, feeder: Feeder) -> Case:
     demand = 300.0 + appliances + 250.0 * np.exp(common + rng.normal(0.0, 0.4, (fine, count)))
     cloud = np.clip(1.0 - np.abs(rng.normal(0.0, 0.35, fine)), 0.1, 1.0)
     solar = np.outer(_sun(fine) * cloud, 2_500.0 * (rng.random(count) < 0.15))
-    source = np.outer(1.0 + rng.normal(0.0, 0.002, fine), _balanced(feeder.head_v))
+    source = np.outer(1.0 + rng.normal(0.0, 0.002, fine), balanced(feeder.head_v))
     roofs, cars = what.export_w * (rng.random(count) < 0.7), what.import_w * (rng.random(count) < 0.7)
     problem = Problem(
         reduce(read_feeder(feeder.path).network),

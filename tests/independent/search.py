@@ -68,6 +68,8 @@ class Search:
         self.worst = [Worst() for _ in KINDS]
         self.most = np.full((len(KINDS), len(states.step)), -np.inf)
         """(3, K) how far beyond its limit the worst of each kind is in each state"""
+        self.outside = np.zeros((len(states.step), len(circuit.voltage_name)), dtype=bool)
+        """(K, N) whether the voltage at a node is beyond a limit at any corner"""
         self.tried = 0
 
     def run(self, box: Box) -> None:
@@ -108,6 +110,8 @@ class Search:
         tables = self._beyond(s, source)
         values, places = np.empty((len(at), 3)), np.empty((len(at), 3), dtype=int)
         names = (self.circuit.voltage_name, self.circuit.voltage_name, self.circuit.branch_name)
+        row, node = np.nonzero(np.maximum(tables[0], tables[1]) > 0.0)
+        self.outside[at[row], node] = True
         for kind, (table, worst) in enumerate(zip(tables, self.worst, strict=True)):
             places[:, kind] = table.argmax(axis=1)
             values[:, kind] = table.max(axis=1)

@@ -7,7 +7,7 @@ from sep2.operations.judging import policy_of
 from sep2.rules.cursor import Keyset
 from sep2.rules.days import LocalTime
 from sep2.server.seen import What
-from sep2.store import listing_compliance
+from sep2.store import alarms, listing_compliance
 from sep2.store.listing_compliance import Whose
 from tests.raw import document
 from tests.server.meters import DER, W, mirror, post, read, reading_type
@@ -76,6 +76,11 @@ class Site:
         async with self.world.state.db.read() as db:
             runs = await course_of(db, Whose(connection="NMI1", direction="export"), (NOON, NOON + 1800), LOCAL)
         return [((run.start - NOON) // 60, (run.end - NOON) // 60, run.state.value) for run in runs]
+
+    async def disputed(self):
+        """What the alarm about meters that disagree says, for each client; by its LFDI."""
+        async with self.world.state.db.read() as db:
+            return {row.subject: row.detail for row in await alarms.standing_of(db, "meters_disagree")}
 
     async def settle(self, minutes=30):
         self.world.advance(NOON + 60 * minutes + 360)
@@ -271,6 +276,17 @@ async def test_two_meters_that_disagree_leave_the_interval_unknown(desk):
     await post(site.raw, other, "0C09", read("71", NOON, [(300, -3650), (300, -2150)]))
     await site.settle()
     assert (await site.states())[:2] == [(0, 5, "ok"), (5, 10, "unknown")]
+    assert await site.disputed() == {}, "one interval"
+    later = NOON + 1800
+    site.world.advance(later + 900)
+    await site.post([(30, 300, 1500), (35, 300, 1500)])
+    await post(site.raw, other, "0C09", read("72", later, [(300, -900), (300, -900)]))
+    await site.settle(40)
+    sunny = site.world.people.lfdi("sunny")
+    assert await site.disputed() == {sunny: "at NMI1: two meters do not measure the same"}
+    site.world.advance(later + 86_400 + 3600)
+    await site.settle((86_400 + 3600 + 1800) // 60)
+    assert await site.disputed() == {}
 
 
 async def test_a_device_beside_the_holder_is_judged_by_its_own_meter_and_its_own_limit(desk):

@@ -1,7 +1,10 @@
 """Overrides of aggregations by the market API: notices, answers, messages without gaps, and signed copies of them."""
 
 import asyncio
+import base64
+import io
 import json
+import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -99,6 +102,20 @@ async def test_a_party_is_told_answers_and_nobody_else_can(either_house: House):
     assert (await sunny.get("/overrides"))["items"] == []
     assert [one["id"] for one in (await sunny.get("/overrides?over=true"))["items"]] == [number]
     assert (await gale.get("/overrides?over=true"))["items"] == []
+    # It is in the evidence of its day, and in the regulator's report.
+    house.operator.advance(NOW + 2 * HOUR)
+    span = {"start": NOW - HOUR, "end": NOW + HOUR}
+    await house.operator.change("POST", "/market/settle", {"aggregation": "VPP", **span})
+    pack = await sunny.get("/evidence/VPP/2027-01-15")
+    with zipfile.ZipFile(io.BytesIO(base64.b64decode(pack["content"]))) as files:
+        (one,) = json.loads(files.read("overrides.json"))
+        assert (one["id"], one["export_limit_w"], one["released"]) == (number, 2000, NOW + 500)
+        assert [said["answer"] for said in json.loads(files.read("override_answers.json"))] == ["ack", "nack", "ack"]
+        kinds = [said["kind"] for said in json.loads(files.read("override_messages.json"))]
+        assert kinds == ["override_notice", "override_dispute_closed", "override_released"]
+    report = await house.operator.get("/market/report", **{name: str(at) for name, at in span.items()})
+    counts = {name: report["overrides"][name] for name in ("sent", "unlike", "unanswered", "unexplained", "disputes")}
+    assert counts == {"sent": 1, "unlike": 0, "unanswered": 0, "unexplained": 0, "disputes": 1}
 
 
 async def test_many_who_write_to_one_party_at_once_leave_no_gap(either_house: House):

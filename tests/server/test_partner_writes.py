@@ -78,7 +78,7 @@ async def test_an_aggregation_is_registered_handed_in_and_disputed_by_its_aggreg
     over = {**add, "valid_from": NOW + 10 * HOUR - 1, "add": [{"der": "S1"}]}
     status, answer = await post(gale, "/aggregations/H/changes", over)
     assert (status, answer["code"]) == (409, "double_counting")
-    assert str(NOW + 10 * HOUR) in answer["message"]
+    assert "to 2027-01-15 18:00:00Z" in answer["message"]
     status, answer = await post(gale, "/aggregations/H/changes", {**over, "valid_from": NOW + 10 * HOUR})
     assert status == 200, "what only touches passes"
     await put(gale, "/ders/S2", said(4))
@@ -200,7 +200,8 @@ async def test_an_outage_is_what_was_available_and_evidence_is_the_same_each_tim
     first = (await sunny.ask("GET", f"{BASE}/evidence/VPP/2027-01-15"))[1]
     assert first == (await sunny.ask("GET", f"{BASE}/evidence/VPP/2027-01-15"))[1]
     files = zipfile.ZipFile(io.BytesIO(base64.b64decode(first["content"]))).namelist()
-    assert "manifest.json" in files
+    assert {"manifest.json", "outages.json"} <= set(files)
+    assert "overrides.json" not in files
     assert (await gale.ask("GET", f"{BASE}/evidence/VPP/2027-01-15"))[1]["code"] == "unknown_aggregation"
     assert (await sunny.ask("GET", f"{BASE}/evidence/VPP/today"))[1]["code"] == "bad_day"
     rules = await sunny.get("/profile?aggregation=VPP")

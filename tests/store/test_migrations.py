@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from sep2.store import migrate, open_database
 from sep2.store.database import UnknownDatabase
-from sep2.store.migrations import NewerDatabase, NotMigrated
+from sep2.store.migrations import NewerDatabase, NotMigrated, _newest, scripts
 from sep2.store.tables import metadata, setting
 
 
@@ -45,6 +45,10 @@ def _differences(core):
     # SQLite tells a default as the text of its expression, which Alembic does not recognise.
     options = {"compare_type": True, "compare_server_default": core.dialect.name != "sqlite"}
     return compare_metadata(MigrationContext.configure(core, opts=options), metadata)
+
+
+def test_the_newest_step_is_known_without_taking_one():
+    assert _newest() == set(scripts().get_heads())
 
 
 async def test_the_steps_make_exactly_the_tables(unmade_url):

@@ -61,6 +61,7 @@ async def report_market(rq: Request, asked: t.MarketReportQuery) -> t.MarketRepo
     found = await reporting.report(rq.db, (asked.start, asked.end), rq.now)
     said = found._asdict() | {
         "reviews": t.ReviewsReported(**found.reviews._asdict()),
+        "overrides": t.OverridesReported(**found.overrides._asdict()),
         "by_aggregation": [t.AggregationReported(**one._asdict()) for one in found.by_aggregation],
     }
     return t.MarketReport(start=asked.start, end=asked.end, **said)

@@ -106,6 +106,7 @@ from sep2.admin.types.looking import (
     SearchQuery,
 )
 from sep2.admin.types.network import (
+    BranchHours,
     BranchState,
     FeederListed,
     FeederQuery,
@@ -252,6 +253,7 @@ __all__ = [
     "BackstopKind",
     "BackstopPrepared",
     "BackstopSubject",
+    "BranchHours",
     "BranchState",
     "Broken",
     "BrokenQuery",

@@ -74,6 +74,22 @@ class AggregationReported(Struct, frozen=True, kw_only=True):
     unknown: int
 
 
+class OverridesReported(Struct, frozen=True, kw_only=True):
+    """Overrides of aggregations: how many, why, how long, and whether they were fair, answered and explained."""
+
+    sent: int
+    by_class: dict[str, int]
+    by_reason: dict[str, int]
+    hours: float
+    lost_planned_wh: int
+    unlike: int
+    """in which not all that were alike got the same"""
+    unanswered: int
+    unexplained: int
+    """emergencies whose reason was not given in time"""
+    disputes: int
+
+
 class MarketReport(Struct, frozen=True, kw_only=True):
     """For the regulator: counts, clocks, reasons, hours, kWh and fairness; no customer."""
 
@@ -87,6 +103,7 @@ class MarketReport(Struct, frozen=True, kw_only=True):
     dispatches: int
     late_dispatches: int
     beyond_limit: int
+    overrides: OverridesReported
     by_aggregation: list[AggregationReported]
     fairness_spread: float | None
     """between the largest and the smallest part that was lost"""

@@ -6,8 +6,8 @@ from msgspec import Meta, Struct, field
 
 from sep2.admin.types.base import Limits
 from sep2.admin.types.overrides import Digest, OverrideSent
-from sep2.operations.market.curbs import Effect
 from sep2.rest.types import Asked, ConnectionId, Epoch, Seconds, Span
+from sep2.rules.market.curbing import Effect
 from sep2.rules.market.plan_forms import Named
 
 Notice = Literal["planned", "forecast", "emergency"]

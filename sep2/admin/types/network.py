@@ -101,6 +101,14 @@ class BranchState(Struct, frozen=True, kw_only=True):
     loading: float | None
 
 
+class BranchHours(Struct, frozen=True, kw_only=True):
+    """The highest loading of a branch in each hour of the run, as a share of its rating; null: not known."""
+
+    id: str
+    kind: str
+    loading: list[float | None]
+
+
 class StepState(Struct, frozen=True, kw_only=True):
     """The worst of one step."""
 
@@ -124,6 +132,8 @@ class FeederShown(Struct, frozen=True, kw_only=True):
     nodes: list[NodeState]
     branches: list[BranchState]
     course: list[StepState]
+    hours: list[BranchHours]
+    """the most loaded branches, the most loaded first, by hours from the start of the run"""
     connections: int
     measured_power: int
     """connections whose power was measured of late"""

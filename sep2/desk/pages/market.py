@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from sep2.admin.market import aggregations, plans, reviews
+from sep2.admin.market import aggregations, overrides, plans, reviews
+from sep2.admin.types import market_overrides as o
 from sep2.admin.types import market_register as r
 from sep2.admin.types import market_reviews as t
 from sep2.desk.door import Visit
@@ -44,7 +45,36 @@ async def show_market(visit: Visit, asked: MarketQuery) -> dict[str, Any]:
         "reviews": sorted(found.items, key=lambda one: LATE.index(one.clock)),
         "plans": await visit.ask(plans.list_plans, p.PlanQuery(limit=PAGE, start=visit.now)),
         "aggregations": await visit.ask(aggregations.list_aggregations, r.RegisterQuery(limit=PAGE)),
+        "overrides": await visit.ask(overrides.list_market_overrides, o.MarketOverrideQuery(limit=PAGE)),
+        "outages": await visit.ask(overrides.list_market_outages, o.OutageQuery(limit=PAGE)),
         "every": asked.every,
+    }
+
+
+class NoticesForm(Asked, frozen=True, kw_only=True):
+    """An override of an aggregation, and words about it as they are typed: of a call, a reason or an outcome."""
+
+    id: str
+    words: Annotated[str, Meta(max_length=1000)] = ""
+
+
+async def show_notices(visit: Visit, asked: NoticesForm) -> dict[str, Any]:
+    """One override of an aggregation: who was told, who answered, what it does, and what is to be written down."""
+    shown = await visit.ask(overrides.show_market_override, override=asked.id)
+    words = asked.words.strip()
+    return {
+        "shown": shown,
+        "words": words,
+        "may": visit.may(overrides.note_override_call),
+        "needs": visit.needs(overrides.note_override_call),
+        "silent": any(_must_call(one) for one in shown.notices),
+        "call": body_of(o.CallNote(note=words)) if words else "",
+        "reason": body_of(o.EmergencyReason(reason=words)) if words else "",
+        "outcomes": {
+            one.id: body_of(o.DisputeOutcome(answer=one.id, outcome=words))
+            for one in shown.answers
+            if words and one.dispute == "open"
+        },
     }
 
 
@@ -71,3 +101,7 @@ def _decision(asked: ReviewForm) -> t.NewDecision:
         evidence=[asked.evidence.strip()] if asked.evidence.strip() else [],
     )
     return t.NewDecision(ders=[one], others="ok", note=asked.note)
+
+
+def _must_call(one: o.NoticeTo) -> bool:
+    return one.silent_at is not None and one.called_at is None and one.answered_at is None

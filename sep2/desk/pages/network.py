@@ -83,6 +83,7 @@ async def _feeder(visit: Visit, name: str, asked: NetworkQuery) -> dict[str, Any
         "first": first,
         "last": last,
         "course": _course(shown, visit),
+        "hours": [first + k * HOUR_S for k in range(max((len(one.loading) for one in shown.hours), default=0))],
         "day": [one for one in shown.course if visit.now - shown.step_s < one.start < visit.now + DAY_S],
     }
 

@@ -9,6 +9,8 @@ from msgspec import Meta
 
 from sep2.admin import controls, overrides
 from sep2.admin import types as t
+from sep2.admin.market import overrides as market_overrides
+from sep2.admin.types import market_overrides as m
 from sep2.desk.door import Visit
 from sep2.errors import BadValue, SepError
 from sep2.rest.types import Asked
@@ -20,7 +22,9 @@ Field = Annotated[str, Meta(max_length=200)]
 SCOPES = (
     *("connection", "device", "transformer", "segment", "feeder", "substation", "place", "group", "aggregator"),
     "system",
+    "aggregation",
 )
+NOTICES = ("planned", "forecast", "emergency")
 _TIMES = ("created", "start", "end", "until", "known_by", "id", "controls")
 
 
@@ -54,6 +58,10 @@ class OverrideForm(LimitForm, frozen=True, kw_only=True):
     note: Field = ""
     also: Field = ""
     disconnect: Field = ""
+    notice: Field = "forecast"
+    binding: Field = ""
+    fairness: Field = ""
+    ahead: Field = ""
     release: Field = ""
 
     @property
@@ -71,8 +79,29 @@ class ReleaseForm(Asked, frozen=True, kw_only=True):
 
 async def show_override(visit: Visit, asked: OverrideForm) -> dict[str, Any]:
     """The form of an override and, where it is filled, what sending it would do."""
-    found = await sheet_of(asked, lambda: _try_override(visit, asked))
-    return found | {"reasons": REASONS, "scopes": SCOPES}
+    of_market = asked.scope == "aggregation"
+    found = await sheet_of(asked, lambda: (_try_market if of_market else _try_override)(visit, asked))
+    path = "/market/overrides" if of_market else "/overrides"
+    return found | {"reasons": REASONS, "scopes": SCOPES, "notices": NOTICES, "path": path}
+
+
+async def _try_market(visit: Visit, asked: OverrideForm) -> tuple[Any, Any]:
+    ahead_s = round(_number("ahead", asked.ahead) * 3600) if asked.ahead.strip() else 0
+    new = m.NewMarketOverride(
+        aggregation=asked.subject,
+        notice=msgspec.convert(asked.notice, m.Notice),
+        limits=_limits(asked),
+        start=visit.now + ahead_s if ahead_s else None,
+        duration=seconds_of(asked.minutes),
+        modes={"opModConnect": False} if asked.disconnect else {},
+        reason=asked.reason,
+        note=asked.note,
+        binding=asked.binding,
+        fairness_note=asked.fairness,
+        also=asked.also.replace(",", " ").split(),
+    )
+    sheet = await visit.try_out(market_overrides.send_market_override, new)
+    return msgspec.structs.replace(new, digest=sheet.digest), sheet
 
 
 async def _try_override(visit: Visit, asked: OverrideForm) -> tuple[Any, Any]:
@@ -108,7 +137,7 @@ async def show_release(visit: Visit, asked: ReleaseForm) -> dict[str, Any]:
     new = t.Release(reason=asked.reason)
     sheet = await visit.try_out(overrides.release_override, new, override=asked.id)
     shown: t.OverrideShown = await visit.ask(overrides.show_override, override=asked.id)
-    return {"sheet": sheet, "shown": shown, "body": body_of(new), "digest": _digest(sheet)}
+    return {"sheet": sheet, "shown": shown, "body": body_of(new), "digest": _digest(sheet), "reason": asked.reason}
 
 
 async def sheet_of(asked: LimitForm, try_it: Callable[[], Awaitable[tuple[Any, Any]]]) -> dict[str, Any]:

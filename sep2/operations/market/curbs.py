@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from msgspec import Struct
 from sqlalchemy import Row
 
 from sep2.operations.market import deliverables, ders
@@ -12,7 +11,17 @@ from sep2.operations.market.plans import body_of, members_at
 from sep2.operations.override_answers import Told
 from sep2.operations.places import Place, places_of
 from sep2.rules.limits import Limits
-from sep2.rules.market.curbing import Curb, Excess, PlannedPower, Spread, lost_wh, spread
+from sep2.rules.market.curbing import (
+    Curb,
+    DerEffect,
+    Effect,
+    Excess,
+    PlannedPower,
+    PlanRef,
+    Spread,
+    lost_wh,
+    spread,
+)
 from sep2.rules.market.faults import Fault, refuse
 from sep2.rules.names import key_of
 from sep2.store import overrides, territory
@@ -50,44 +59,6 @@ class Reached(NamedTuple):
     def names(self) -> set[str]:
         """The DERs there."""
         return {name for one in self.at for name in one.ders}
-
-
-class DerEffect(Struct, frozen=True, kw_only=True):
-    """What one DER might do before, and may do with the override at its tightest, W; None: not bounded."""
-
-    der: str
-    connection: str
-    export_before_w: int | None
-    export_after_w: int | None
-    import_before_w: int | None
-    import_after_w: int | None
-    kept_by_contract: bool
-    lost_wh: int
-    """planned energy that it makes impossible"""
-
-
-class PlanRef(Struct, frozen=True, kw_only=True):
-    """A version of a plan that the override touches."""
-
-    plan: int
-    name: str
-    version: int
-    basis: str
-
-
-class Effect(Struct, frozen=True, kw_only=True):
-    """What an override does to an aggregation, and whether all that are alike get the same."""
-
-    fraction_ppm: dict[str, int]
-    """by limit: the part of what it can reach that each member may do"""
-    ders: list[DerEffect]
-    not_reached: list[str]
-    """members without a device: only their aggregator can have them follow"""
-    plans: list[PlanRef]
-    lost_wh: int
-    alike: int | None
-    """DERs at the binding element that are not covered; null: it is no place of the network"""
-    like_for_like: bool
 
 
 async def reached(
@@ -200,7 +171,7 @@ async def effect(
     return Effect(
         fraction_ppm=share.fraction_ppm,
         ders=[
-            _der(name, one, (before, after), kept=one.place.key in share.kept, lost=lost.get(name, 0))
+            _der(name, one, of_place, kept=one.place.key in share.kept, lost=lost.get(name, 0))
             for one in to.at
             if one.place.key in of_place
             for name in one.ders
@@ -213,12 +184,12 @@ async def effect(
     )
 
 
-def _curbs(one: At, told: Mapping[str, Told], *, before: bool) -> list[Curb]:
-    """What each DER at a place may do, its equal part of what the place may."""
+def _curbs(one: At, told: Mapping[str, Told], *, before: bool, of: int | None = None) -> list[Curb]:
+    """What each DER at a place may do, its equal part of what the place may; of: how many share it, if not these."""
     said, found = told[one.place.key], []
     for part in said.before if before else said.parts:
         out, into = _least(part.limits.export_w, part.limits.gen_w), _least(part.limits.import_w, part.limits.load_w)
-        count = len(one.ders)
+        count = of or len(one.ders)
         each = (None if out is None else out // count, None if into is None else into // count)
         found += [Curb(name, part.start, part.end, *each) for name in one.ders]
     return found
@@ -228,8 +199,11 @@ def _least(*watts: int | None) -> int | None:
     return min((one for one in watts if one is not None), default=None)
 
 
-def _der(name: str, one: At, curbs: tuple[Sequence[Curb], Sequence[Curb]], *, kept: bool, lost: int) -> DerEffect:
-    before, after = ([curb for curb in several if curb.der == name] for several in curbs)
+def _der(name: str, one: At, told: Mapping[str, Told], *, kept: bool, lost: int) -> DerEffect:
+    # All DERs of a place have the same part of what it may, so that one of them stands for each.
+    before, after = (
+        _curbs(one._replace(ders=one.ders[:1]), told, before=when, of=len(one.ders)) for when in (True, False)
+    )
     return DerEffect(
         der=name,
         connection=one.place.connection_name,

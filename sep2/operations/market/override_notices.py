@@ -9,8 +9,8 @@ from sqlalchemy import Row
 from sep2.operations.alarms import Wanted
 from sep2.operations.issuing import limits_of
 from sep2.operations.market import messages, parties
-from sep2.operations.market.curbs import Effect
 from sep2.operations.market.messages import Telling
+from sep2.rules.market.curbing import Effect
 from sep2.rules.market.ladder import Ladder, NoticeClass, Step, next_step, notices, sent_again
 from sep2.rules.market.profile import OverrideRules
 from sep2.store.connection import Connection

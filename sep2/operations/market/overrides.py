@@ -11,10 +11,10 @@ from sqlalchemy import Row
 from sep2.errors import BadValue, Conflict, NotFound
 from sep2.operations import overrides as desk
 from sep2.operations.market import aggregations, curbs, override_notices
-from sep2.operations.market.curbs import Effect
 from sep2.operations.override_answers import Sent
 from sep2.operations.overrides import NewOverride, OverrideReachesNobody, Terms
 from sep2.rules.limits import Limits
+from sep2.rules.market.curbing import Effect
 from sep2.rules.market.faults import Fault, refuse
 from sep2.rules.market.ladder import NoticeClass, is_late
 from sep2.rules.market.profile import MarketProfile, OverrideRules

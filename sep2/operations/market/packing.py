@@ -19,6 +19,7 @@ from cryptography.x509.oid import NameOID
 from sqlalchemy import Row
 
 from sep2.errors import Conflict
+from sep2.operations.market import override_accounts
 from sep2.rules.market.packs import Pack, Signer, build
 from sep2.store.connection import Connection
 from sep2.store.market import commitments, dispatches, facts, intervals
@@ -132,6 +133,7 @@ async def _entries(db: Connection, row: Row[Any], span: tuple[int, int], as_of: 
         "dispatch_parts.json": _plain(parts, ("superseded_at", "der_name")),
         "commitments.json": _plain(await commitments.every(db, held), ("der_name", "aggregation_name")),
         "intervals.json": _intervals(await intervals.of(db, row.id, *span, known_at=as_of)),
+        **await override_accounts.files(db, row, span, as_of, der_ids={one.component_der_id for one in members}),
     }
 
 

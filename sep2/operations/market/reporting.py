@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row
 
 from sep2.operations.market import reviews as reviewing
+from sep2.operations.market.override_accounts import OfOverrides, counted
 from sep2.operations.market.statements import statement
 from sep2.rules.market.reviewing import State
 from sep2.store.connection import Connection
@@ -60,6 +61,7 @@ class Report(NamedTuple):
     dispatches: int
     late_dispatches: int
     beyond_limit: int
+    overrides: OfOverrides
     by_aggregation: list[OfAggregation]
     fairness_spread: float | None
     """between the largest and the smallest part lost to limits, of aggregations that were asked for something"""
@@ -82,6 +84,7 @@ async def report(db: Connection, span: tuple[int, int], now: int) -> Report:
         commitments=dict(Counter(row.state for row in held)),
         dispatches=len(told),
         late_dispatches=sum(bool(row.is_late) for row in told),
+        overrides=await counted(db, span, now),
         beyond_limit=len({one.dispatch_id for one in shares if one.cause}),
         by_aggregation=of_each,
         fairness_spread=max(parts) - min(parts) if parts else None,

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+from msgspec import Struct
+
 WHOLE_PPM = 1_000_000
 HOUR_S = 3600
 
@@ -95,3 +97,41 @@ def _within(watts: float, curbs: Iterable[Curb], at: int) -> float:
             watts = watts if one.inject_w is None else min(watts, one.inject_w)
             watts = watts if one.draw_w is None else max(watts, -one.draw_w)
     return watts
+
+
+class DerEffect(Struct, frozen=True, kw_only=True):
+    """What one DER might do before, and may do with the override at its tightest, W; None: not bounded."""
+
+    der: str
+    connection: str
+    export_before_w: int | None
+    export_after_w: int | None
+    import_before_w: int | None
+    import_after_w: int | None
+    kept_by_contract: bool
+    lost_wh: int
+    """planned energy that it makes impossible"""
+
+
+class PlanRef(Struct, frozen=True, kw_only=True):
+    """A version of a plan that the override touches."""
+
+    plan: int
+    name: str
+    version: int
+    basis: str
+
+
+class Effect(Struct, frozen=True, kw_only=True):
+    """What an override does to an aggregation, and whether all that are alike get the same."""
+
+    fraction_ppm: dict[str, int]
+    """by limit: the part of what it can reach that each member may do"""
+    ders: list[DerEffect]
+    not_reached: list[str]
+    """members without a device: only their aggregator can have them follow"""
+    plans: list[PlanRef]
+    lost_wh: int
+    alike: int | None
+    """DERs at the binding element that are not covered; null: it is no place of the network"""
+    like_for_like: bool

@@ -1,6 +1,7 @@
 """Read market profiles from TOML: ours, and a utility's own, which may extend one."""
 
 import hashlib
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import date
@@ -83,10 +84,12 @@ def _merged(name: str, own: Path | None) -> dict[str, Any]:
 
 
 def _table(name: str, own: Path | None) -> dict[str, Any]:
-    if own is not None and (file := own / f"{name}.toml").is_file():
+    # A name may come from anybody, and is never a way to another folder.
+    is_plain = re.fullmatch(r"[a-z][a-z0-9_-]{0,31}", name) is not None
+    if is_plain and own is not None and (file := own / f"{name}.toml").is_file():
         return _parsed(file.read_bytes(), str(file))
     if name not in names():
-        raise BadProfile(f"there is none called {name!r}: {', '.join(names())}")
+        raise BadProfile(f"there is none called {name[:40]!r}: {', '.join(names())}")
     return _parsed(_folder().joinpath(f"{name}.toml").read_bytes(), name)
 
 

@@ -63,3 +63,12 @@ async def hooks(db: Connection, party_ids: Collection[int]) -> Sequence[Row[Any]
 async def add_hook(db: Connection, **columns: Any) -> None:
     """Have a receiver get copies of what a party is told."""
     await db.run(insert(party_webhook).values(columns))
+
+
+async def about(db: Connection, kind: str, party_id: int, until: int) -> Sequence[Row[Any]]:
+    """The messages to a party whose kind begins so, until a time, in their order."""
+    t = market_message
+    query = _messages().where(
+        t.c.party_id == party_id, t.c.created <= until, t.c.kind.startswith(kind, autoescape=True)
+    )
+    return await db.all(query.order_by(t.c.sequence))

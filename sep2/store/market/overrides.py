@@ -51,6 +51,15 @@ async def listed(db: Connection, which: Which, page: Keyset) -> Following:
     return await select_following(db, query, page)
 
 
+async def touching(db: Connection, span: tuple[int, int], aggregation_id: int | None = None) -> Sequence[Row[Any]]:
+    """Overrides of one aggregation, or of all, that touch a time and were not released before it, the first first."""
+    held = or_(override.c.released.is_(None), override.c.released > span[0])
+    query = _overrides().where(override.c.start < span[1], override.c.end > span[0], held)
+    if aggregation_id is not None:
+        query = query.where(market_override.c.aggregation_id == aggregation_id)
+    return await db.all(query.order_by(market_override.c.id))
+
+
 async def of_override(db: Connection, override_id: int) -> Row[Any] | None:
     """What an override of the desk is to an aggregation; None where it is none of an aggregation."""
     return await db.one(_overrides().where(market_override.c.override_id == override_id))

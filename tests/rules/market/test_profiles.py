@@ -74,3 +74,11 @@ def test_profiles_that_extend_each_other_in_a_circle_are_refused(tmp_path: Path)
     (tmp_path / "round.toml").write_text('extends = "circle"\n')
     with pytest.raises(BadProfile, match="extends more than 5"):
         read_profile("circle", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../mine", "/etc/mine", "..", "", "Mine", "mine\n", "x" * 300])
+def test_a_name_is_no_way_to_another_folder(tmp_path: Path, name: str):
+    (tmp_path / "mine.toml").write_text('extends = "pjm"\nname = "mine"\n')
+    (tmp_path / "own").mkdir()
+    with pytest.raises(BadProfile, match="there is none called"):
+        read_profile(name, tmp_path / "own")

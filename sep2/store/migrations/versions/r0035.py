@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "r0033e"
-down_revision = "r0033h"
+revision = "r0035"
+down_revision = "r0034"
 branch_labels = None
 depends_on = None
 

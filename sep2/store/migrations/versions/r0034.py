@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import sqlalchemy as sa
 from alembic import op
 
-revision = "r0033h"
+revision = "r0034"
 down_revision = "r0033"
 branch_labels = None
 depends_on = None
