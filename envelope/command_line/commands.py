@@ -78,6 +78,8 @@ Location = Annotated[
     tuple[float, float] | None,
     typer.Option(help="Latitude and longitude, degrees: for the forecast's clear sky.", rich_help_panel=ROLLING),
 ]
+EXPLAINED = 5
+"""calculations of an explanation: the schedule's, and one for each relief"""
 COMPARED = (
     (Guarantee.COINCIDENT, Allocation.EQUAL),
     (Guarantee.ONE_SIDED, Allocation.EQUAL),
@@ -254,7 +256,7 @@ def compare(feeder: FeederName, picture: Picture = None, *, options: StudyOption
     _refuse_files(None, picture)
     with stages(options.as_json) as stage:
         stage("reading the feeder")
-        problem = options.problem(feeder)
+        problem = options.problem(feeder, times=len(COMPARED) + 1)
         rows = []
         for k, (guarantee, allocation) in enumerate(COMPARED, start=1):
             stage(f"{k} of {len(COMPARED)}: {guarantee}, {allocation}")
@@ -293,7 +295,7 @@ def explain_limit(
         raise BadProblem(f"direction: {direction!r} is neither export nor import")
     with stages(options.as_json) as stage:
         stage("reading the feeder")
-        problem = options.problem(feeder)
+        problem = options.problem(feeder, times=EXPLAINED)
         if connection not in problem.connection_id:
             names = problem.connection_id
             raise BadProblem(f"{feeder} has no connection {connection!r}; there are {names[0]} to {names[-1]}")

@@ -10,6 +10,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from envelope.command_line.options import warn
 from envelope.command_line.study_options import DaysAsked
 from envelope.demo.criteria import limits_of
 from envelope.field_rules import BadProblem
@@ -18,6 +19,7 @@ from envelope.planning.plant import Direction, Plant
 from envelope.planning.year import Year
 from envelope.problem import OperatingLimits, plan_file
 from envelope.problem.inverter_curves import RegionCurves, region, region_of
+from envelope.study.estimate import of_flows
 from gridmodel.arrays import Real
 from gridmodel.errors import FileError
 from gridmodel.flow.kron import reduce
@@ -113,6 +115,7 @@ def stated(feeder_name: str, asked: PlantAsked, days: DaysAsked) -> StatedPlant:
     if year.step_s < asked.step:
         year = year.at_steps(asked.step)
     resource = asked.resource or (SOLAR if direction is Direction.EXPORT else CONSTANT)
+    warn(of_flows(feeder.network, len(np.unique(year.distinct))).warning)
     limits = OperatingLimits.of(asked.limits) if asked.limits else limits_of(reduce(feeder.network))
     curves = region_of(limits.source) or region("ieee1547-b")
     available, said = _available(resource, year)

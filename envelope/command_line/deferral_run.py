@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
+import numpy as np
 import typer
 
-from envelope.command_line.options import refuse_missing, stages
+from envelope.command_line.options import refuse_missing, stages, warn
 from envelope.command_line.study_options import DaysAsked, ambient_series, costs_of, obedience_of
 from envelope.field_rules import BadProblem
 from envelope.planning.deferral import study_feeder
@@ -20,6 +21,7 @@ from envelope.planning.growth import CASES, growth_case
 from envelope.problem import plan_file
 from envelope.problem.thermal import ThermalPolicy, thermal_model
 from envelope.study import many_feeders
+from envelope.study.estimate import of_flows
 from gridmodel.flow.kron import reduce
 
 MONEY, LOADED, GROWTH = "Money", "When a transformer must be replaced", "Growth"
@@ -137,6 +139,7 @@ def study_one(task: DeferralTask, tell: Callable[[str], None] = lambda _: None) 
     year = task.days.year(feeder)
     if year.step_s < growing.step:
         year = year.at_steps(growing.step)
+    warn(of_flows(feeder.network, len(np.unique(year.distinct))).warning)
     obedience = obedience_of(growing.obedience, feeder)
     studied = Studied(
         feeder.name,

@@ -52,11 +52,7 @@ def import_files(
     """Take meter readings, SCADA points or weather; show first what is in the files, then ask."""
     with refusals(as_json):
         at = opened(folder, store)
-        if unit:
-            unit_of(unit)
-        if decimal not in ("", ".", ","):
-            raise GridError(f"--decimal {decimal!r} is neither . nor ,")
-        hints = Hints(zone, at.zone, edge, quantity, unit, decimal)
+        hints = _hints(Hints(zone, at.zone, edge, quantity, unit, decimal))
         now = int(time.time())
         options = importing.ImportOptions(
             Kind(kind.value), hints, mapping, tags, connection, _arrival(arrived), max(now - at.kept_s, 0)
@@ -71,6 +67,15 @@ def import_files(
                 prepared.report.unknown_places = asyncio.run(ServerMeasurements(at.settings).unknown(names))
             _save_mapping(prepared, save_mapping)
             _take(at.store, prepared, _Decision(dry_run or (as_json and not yes), yes, as_json))
+
+
+def _hints(said: Hints) -> Hints:
+    """Return the same; GridError where a unit or decimal sign can not be."""
+    if said.unit:
+        unit_of(said.unit)
+    if said.decimal not in ("", ".", ","):
+        raise GridError(f"--decimal {said.decimal!r} is neither . nor ,")
+    return said
 
 
 @dataclass(frozen=True)

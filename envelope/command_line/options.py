@@ -144,19 +144,22 @@ class StudyOptions:
             if (value := getattr(self, name)) is not None:
                 rule(option(name), value, UNKNOWN)
 
-    def problem(self, feeder: str) -> Problem:
-        """Return the problem of a feeder, or of a saved plan."""
-        return self.stated(feeder).problem
+    def problem(self, feeder: str, times: int = 1) -> Problem:
+        """Return the problem of a feeder or of a saved plan, which is calculated so many times."""
+        return self.stated(feeder, times).problem
 
-    def stated(self, feeder: str) -> StatedProblem:
+    def stated(self, feeder: str, times: int = 1) -> StatedProblem:
         """Return the problem of a feeder or plan, with the assumptions made for it."""
         from envelope.problem import plan_file
+        from envelope.study.estimate import estimate_of
 
         refuse_missing(feeder)
         if Path(feeder).suffix == ".npz":
             self.refuse((*STUDIED, *POLICY), "a plan has its own")
-            return StatedProblem(self.rated(plan_file.load(Path(feeder)).problem), [])
-        return self.stated_of(self.read(feeder))
+            planned = plan_file.load(Path(feeder)).problem
+            warn(estimate_of(planned.reduced.network, planned.reduced, planned.steps).repeated(times).warning)
+            return StatedProblem(self.rated(planned), [])
+        return self.stated_of(self.read(feeder), times=times)
 
     def read(self, feeder: str) -> Feeder:
         """Return the feeder of a folder, a network file or a name; one with errors is refused."""
@@ -165,12 +168,12 @@ class StudyOptions:
         found: Feeder = plan_file.feeder_of(feeder, self.files_from)
         return found
 
-    def stated_of(self, found: Feeder, reduced: Reduced | None = None) -> StatedProblem:
+    def stated_of(self, found: Feeder, reduced: Reduced | None = None, times: int = 1) -> StatedProblem:
         """Return the problem of a feeder whose network is `reduced`, or else one, with the assumptions made for it."""
         from envelope.study import study as studies
         from envelope.study.estimate import estimate_of
 
-        warn(estimate_of(found.network, reduced, self.steps).warning)
+        warn(estimate_of(found.network, reduced, self.steps).repeated(times).warning)
         study = self.study_of(found)
         problem = studies.problem_of(found, study, reduced)
         if self.devices:

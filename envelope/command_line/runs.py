@@ -88,7 +88,7 @@ def _run_in_parts(feeder: str, stated: StatedProblem, files: Files, how: How) ->
     options, stage = how
     problem, name = stated.problem, stated.problem.reduced.network.name
     options.refuse(THERMAL, f"{name} is calculated in low-voltage parts; this is for one of them")
-    schedule, verified, limits = calculate_divided(problem, stage)
+    schedule, verified, limits, _ = calculate_divided(problem, stage)
     report = verified.combined
     summary = summarise_parts(name, replace(problem, limits=limits), schedule, report) | {"assumed": stated.assumed}
     stage("verifying by the file's own loads")

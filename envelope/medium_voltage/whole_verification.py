@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -38,10 +38,16 @@ BLOCK = 100
 class WholeReport:
     """Findings in the parts, and in all of them together."""
 
-    parts: VerificationReport
+    by_part: Mapping[str, VerificationReport]
     joint: VerificationReport
     rest_va: Complex
     """(T, C) of the whole network with nothing flexible running"""
+
+    @property
+    def parts(self) -> VerificationReport:
+        """The worst of all parts by themselves."""
+        reports = list(self.by_part.values())
+        return _worst_of(reports, solver=reports[0].solver)
 
     @property
     def combined(self) -> VerificationReport:
@@ -51,26 +57,33 @@ class WholeReport:
 
 
 def verify_whole(
-    whole: WholeNetwork, found: Coordination, stage: Callable[[str], None] = lambda _: None
+    whole: WholeNetwork,
+    found: Coordination,
+    stage: Callable[[str], None] = lambda _: None,
+    *,
+    by_part: Mapping[str, VerificationReport] | None = None,
 ) -> WholeReport:
-    """Corners of every part with its head at either end of its band, and corners of the whole network."""
-    reports = list[VerificationReport]()
-    for k, name in enumerate(found.problems, start=1):
+    """Corners of every part with its head at either end of its band, and corners of the whole network.
+
+    by_part: the verification of every part, where that is known.
+    """
+    reports = dict(by_part or {})
+    for k, name in enumerate(found.problems if by_part is None else (), start=1):
         stage(f"verifying: part {k} of {len(found.problems)}")
-        reports += _of_part(found, name)
+        reports[name] = verify_part(found, name)
     stage("verifying: the whole network")
-    solver = reports[0].solver
     joint = _Joint(whole, found)
-    return WholeReport(_worst_of(reports, solver=solver), joint.report(stage), joint.rest)
+    return WholeReport(reports, joint.report(stage), joint.rest)
 
 
-def _of_part(found: Coordination, name: str) -> Iterator[VerificationReport]:
+def verify_part(found: Coordination, name: str) -> VerificationReport:
+    """Corners of one part by itself, with its head at either end of its band."""
     problem, schedule, band = found.problems[name], found.schedules[name], found.bands[name]
     # A part of a circuit that is known by its admittances has no other engine: the whole circuit has.
     solver = "reduced" if problem.reduced.network.equipment is None else None
-    for end in band.assumed:
-        at_end = replace(problem, source_v=band.centre_v * end[:, None], margins=())
-        yield verify(at_end, schedule, solver=solver, effort=OF_A_PART)
+    ends = [replace(problem, source_v=band.centre_v * end[:, None], margins=()) for end in band.assumed]
+    reports = [verify(at_end, schedule, solver=solver, effort=OF_A_PART) for at_end in ends]
+    return _worst_of(reports, solver=reports[0].solver)
 
 
 def _worst_of(reports: list[VerificationReport], *, solver: str) -> VerificationReport:

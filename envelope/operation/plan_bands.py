@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from envelope.operation.verified_run import VerifiedRun
+from envelope.operation.verified_run import NotVerified, VerifiedRun, with_report
 from envelope.problem import Direction, Guarantee, Problem
 from envelope.problem.divided import Divided
 from envelope.problem.steps import zeros_or
@@ -71,9 +71,6 @@ def with_plans(run: VerifiedRun, counted: Sequence[Counted], *, solver: str | No
 
     run: the run of the same problem without plans. Nobody's limit is below that of `run`, as far as it is counted with.
     """
-    from envelope.engine import calculate
-    from envelope.verification import Effort, verify
-
     asked = run.counted or run.problem
     if asked.guarantee not in PLANNED or isinstance(asked.reduced, Divided):
         return None
@@ -81,8 +78,11 @@ def with_plans(run: VerifiedRun, counted: Sequence[Counted], *, solver: str | No
     if not narrowed:
         return None
     problem = _narrowed(asked, narrowed, run.schedule)
-    schedule = calculate(problem)
-    report = verify(problem, schedule, solver=solver, effort=Effort())
+    try:
+        schedule, report, _ = with_report(problem, solver)
+    except NotVerified as wrong:
+        log.warning("limits with accepted plans can not be calculated (%s): those without them stand", wrong)
+        return None
     if not report.inside or any(np.array(report.excused) > np.array(run.report.excused) + 1e-9):
         log.warning("limits with accepted plans do not verify (%s): those without them stand", report.sentence())
         return None

@@ -30,6 +30,7 @@ from envelope.problem.divided import reduced_of
 from envelope.problem.feeder_files import EUROPEAN_LV, model_files
 from envelope.problem.plan_file import SKIPPED, feeder_of
 from envelope.problem.serialization import from_plain, is_unsaid, to_plain
+from gridmodel.arrays import Real
 from gridmodel.errors import GridError
 from gridmodel.flow.kron import Reduced
 from sep2.rules.limits import Limits
@@ -74,8 +75,8 @@ class Calculation(NamedTuple):
     at: int
     feeder: str
     problem: Problem
-    factor: float
-    """part of the headroom of its limits that was published"""
+    factor: float | Real
+    """part of the headroom of its limits that was published, of all connections or (C,) of each"""
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ class RunStore:
         kept = {name: self.objects.put_array(np.asarray(one), first, problem.steps) for name, one in arrays.items()}
         body = {
             "at": at,
-            "factor": verified.factor,
+            "factor": verified.factor if np.ndim(verified.factor) == 0 else np.asarray(verified.factor).tolist(),
             "feeder": feeder,
             "files": self._keep_feeder(model),
             "connections": self.objects.put(json.dumps(list(problem.connection_id)).encode()),
@@ -146,7 +147,8 @@ class RunStore:
         arrays = {name: self.objects.get_array(one) for name, one in said["arrays"].items()}
         values = {name: from_plain(one, arrays) for name, one in said["fields"].items()}
         try:
-            return Calculation(at, said["feeder"], Problem(reduced=self.reduced(said), **values), said["factor"])
+            problem = Problem(reduced=self.reduced(said), **values)
+            return Calculation(at, said["feeder"], problem, _factor(said["factor"]))
         except (TypeError, BadProblem, GridError) as wrong:
             raise MissingRecord(f"run {run} was kept by another version: {wrong}") from None
 
@@ -189,6 +191,10 @@ class RunStore:
     def octets(self) -> int:
         """Return the size of all records."""
         return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
+
+
+def _factor(said: float | list[float]) -> float | Real:
+    return np.array(said) if isinstance(said, list) else said
 
 
 def record_of(

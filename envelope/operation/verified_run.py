@@ -13,10 +13,11 @@ import numpy as np
 
 from envelope.operation.clients import uncontrolled_connections
 from envelope.operation.limits_in_force import with_limits_in_force, without_limits_in_force
-from envelope.problem import Guarantee, Problem, run_id
+from envelope.problem import Problem, run_id
 from envelope.problem.divided import Divided
 from envelope.schedule import EnvelopeSchedule, findings
-from envelope.schedule.scaling import FACTORS, scaled
+from envelope.schedule.scaling import FACTORS, NOT_SCALED, scaled
+from gridmodel.arrays import Real
 from sep2.errors import SepError
 from sep2.store.database import Database
 
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 
 log = logging.getLogger(__name__)
-NOT_SCALED = (Guarantee.DECLARED_BAND,)
-"""Guarantees of which smaller limits may allow what larger ones do not."""
 
 
 class NotVerified(SepError):
@@ -43,8 +42,8 @@ class VerifiedRun(NamedTuple):
     """The problem with the limits in force, as it was calculated; None: the same."""
     at: int = 0
     """When it was calculated."""
-    factor: float = 1.0
-    """Part of the headroom that was kept so that the limits verify."""
+    factor: float | Real = 1.0
+    """Part of the headroom that was kept so that the limits verify; in a divided network (C,) of each connection."""
     without_plans: VerifiedRun | None = None
     """The run that counts with no aggregator's plan, where this one does."""
 
@@ -62,8 +61,7 @@ async def calculate_verified(
     if published and published != await asyncio.to_thread(run_id, problem):
         async with database.read() as db:
             counted = await with_limits_in_force(db, problem, now)
-    counted, schedule, report = await asyncio.to_thread(_calculated_with_held, counted, solver)
-    factor = 1.0
+    counted, (schedule, report, factor) = await asyncio.to_thread(_calculated_with_held, counted, solver)
     if not report.inside:
         schedule, report, factor = await asyncio.to_thread(scaled_down, counted, schedule, report, solver=solver)
     if not report.inside:
@@ -110,7 +108,7 @@ def scaled_down(
     """Return the largest part of the limits' headroom, of those that are tried, that verifies; else what was given."""
     from envelope.verification import Effort, verify
 
-    # What is calculated in parts is verified with its head voltages, which a part of the headroom would change.
+    # What is calculated in parts was scaled down, part by part, as it was verified.
     is_scaled = problem.guarantee not in NOT_SCALED and not isinstance(problem.reduced, Divided)
     for factor in FACTORS if is_scaled else ():
         smaller = scaled(schedule, factor)
@@ -123,31 +121,36 @@ def scaled_down(
 
 def verified_schedule(problem: Problem) -> EnvelopeSchedule:
     """Return the schedule that a round would publish of a problem; one that does not verify is returned as it is."""
-    schedule, report = _calculated(problem, None)
+    schedule, report, _ = with_report(problem, None)
     return schedule if report.inside else scaled_down(problem, schedule, report)[0]
 
 
-def _calculated_with_held(problem: Problem, solver: str | None) -> tuple[Problem, EnvelopeSchedule, VerificationReport]:
+_Calculated = tuple["EnvelopeSchedule", "VerificationReport", "float | Real"]
+"""A schedule, its report, and the part of the headroom that was kept so that it verifies."""
+
+
+def _calculated_with_held(problem: Problem, solver: str | None) -> tuple[Problem, _Calculated]:
     """Return a schedule, its report and the problem that they are of: without limits in force where those do not fit.
 
     Limits in force may break the feeder's limits already; those that follow them can still be right.
     """
     if not problem.has_held:
-        return problem, *_calculated(problem, solver)
-    lost: tuple[str, ...] | None = None
+        return problem, with_report(problem, solver)
+    found, lost = None, None
     with suppress(NotVerified):
-        schedule, report = _calculated(problem, solver)
-        if report.inside and not report.without_flow:
-            return problem, schedule, report
-        lost = report.without_flow if report.inside else None
+        found = with_report(problem, solver)
+        if found[1].inside and not found[1].without_flow:
+            return problem, found
+        lost = found[1].without_flow if found[1].inside else None
     without = without_limits_in_force(problem)
-    later, judged = _calculated(without, solver)
-    if lost is not None and judged.without_flow == lost:
-        return problem, schedule, report
-    return without, replace(later, findings=(*later.findings, findings.HELD)), judged
+    later, judged, factor = with_report(without, solver)
+    if found is not None and lost is not None and judged.without_flow == lost:
+        return problem, found
+    return without, (replace(later, findings=(*later.findings, findings.HELD)), judged, factor)
 
 
-def _calculated(problem: Problem, solver: str | None) -> tuple[EnvelopeSchedule, VerificationReport]:
+def with_report(problem: Problem, solver: str | None) -> _Calculated:
+    """Return the schedule of a problem, its report, and the part of its headroom that was kept; NotVerified: no flow."""
     from envelope.constraints.without_flow import NoPowerFlow
     from envelope.engine import calculate
     from envelope.verification import Effort, verify
@@ -156,7 +159,7 @@ def _calculated(problem: Problem, solver: str | None) -> tuple[EnvelopeSchedule,
         from envelope.medium_voltage.divided import calculate_divided
 
         run = calculate_divided(problem)
-        return run.schedule, run.report.combined
+        return run.schedule, run.report.combined, run.factor if (run.factor < 1.0).any() else 1.0
     try:
         schedule = calculate(problem)
     except NoPowerFlow as fault:
@@ -164,4 +167,4 @@ def _calculated(problem: Problem, solver: str | None) -> tuple[EnvelopeSchedule,
     # The trial of wrong phases is omitted: a round does not use it, and it takes as long as the rest.
     # What an ordinary event does beyond a declared band is part of what its engineer is told.
     effort = Effort(contingencies=problem.declared_share is not None)
-    return schedule, verify(problem, schedule, solver=solver, effort=effort)
+    return schedule, verify(problem, schedule, solver=solver, effort=effort), 1.0

@@ -7,20 +7,23 @@ from typing import Any
 
 import numpy as np
 
+from envelope.problem import Guarantee
 from envelope.schedule.codes import CAPACITY, NETWORK
 from envelope.schedule.schedule import EnvelopeSchedule
-from gridmodel.arrays import Watts
+from gridmodel.arrays import Real, Watts
 
 FACTORS = (0.97, 0.94, 0.88, 0.76, 0.5, 0.25)
 """Parts of the headroom that are tried in this order."""
+NOT_SCALED = (Guarantee.DECLARED_BAND,)
+"""Guarantees of which smaller limits may allow what larger ones do not."""
 
 
-def scaled(schedule: EnvelopeSchedule, factor: float) -> EnvelopeSchedule:
+def scaled(schedule: EnvelopeSchedule, factor: float | Real) -> EnvelopeSchedule:
     """Return a schedule with so much of the headroom of every limit and default beyond its least value.
 
-    Every state within the new limits lies within the old ones.
+    factor: of all connections, or (C,) of each. Every state within the new limits lies within the old ones.
     """
-    if factor == 1.0:
+    if np.all(np.asarray(factor) == 1.0):
         return schedule
     found: dict[str, Any] = {}
     for direction, of_device in (("import", "load"), ("export", "gen")):
@@ -40,7 +43,7 @@ def scaled(schedule: EnvelopeSchedule, factor: float) -> EnvelopeSchedule:
     return replace(schedule, **found)
 
 
-def _towards(limit: Watts, least: Watts, factor: float) -> Watts:
+def _towards(limit: Watts, least: Watts, factor: float | Real) -> Watts:
     """Whole watts, never above the limit."""
     room = np.maximum(limit - least, 0)
     return np.asarray(limit - room + np.floor(factor * room).astype(np.int64))

@@ -19,6 +19,8 @@ ROUNDS, PER_ROUND_S, PER_ROUND_STEP_S = 8, 0.15, 2e-7
 """of a part under a medium voltage: rounds, seconds each, and per squared port and step"""
 JOINT_SCENARIOS, PER_TERMINAL_S = 15, 2e-6
 """corners of the whole network per step, and seconds per terminal of each"""
+PER_FLOW_S, STATES = 1.5e-9, 40
+"""seconds per squared port and power flow, and power flows per step of a search over a year"""
 ARRAYS, VALUE_BYTES, LEAST_BYTES = 4, 16, 3e8
 """dense arrays of terminals times ports, bytes of a complex number, and bytes of anything at all"""
 
@@ -29,6 +31,10 @@ class Estimate(NamedTuple):
     seconds: float
     memory_bytes: float
     what: str
+
+    def repeated(self, times: int) -> Estimate:
+        """Of so many of them, one after another."""
+        return self._replace(seconds=self.seconds * times)
 
     @property
     def warning(self) -> str:
@@ -52,6 +58,12 @@ def as_one(network: Network, steps: int) -> Estimate:
     dense = ARRAYS * VALUE_BYTES * float(ports) * len(network.terminal_node)
     what = f"{ports} ports of customers are calculated as one network"
     return Estimate(_seconds(ports, steps), LEAST_BYTES + dense, what)
+
+
+def of_flows(network: Network, steps: int) -> Estimate:
+    """Of a search by power flows of a network as one, over so many steps."""
+    ports = len(network.connections.port_plus)
+    return as_one(network, steps)._replace(seconds=PER_FLOW_S * STATES * ports**2 * steps)
 
 
 def in_parts(network: Network, parts: Parts, steps: int) -> Estimate:

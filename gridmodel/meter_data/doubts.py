@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from gridmodel.meter_data.quantities import DIMENSION, Quantity
-from gridmodel.meter_data.staging import Staging
+from gridmodel.meter_data.series_index import known_series
+from gridmodel.meter_data.staging import Series, Staging
 from gridmodel.plausible import LARGE_CUSTOMER_W, LOW_V, LOW_VOLTAGE_V, SMALL_CUSTOMER_W
 
 FEW = 3
@@ -45,6 +46,43 @@ def of_meters(staging: Staging) -> Iterator[str]:
         dimension = DIMENSION[Quantity(quantity)]
         if (bounds := OF_DIMENSION.get(dimension)) is not None:
             yield from _beyond(quantity, dimension, found, bounds)
+
+
+def of_overlaps(staging: Staging) -> Iterator[str]:
+    """Sentences on values that lie over others of the same series, in the files or in the store.
+
+    Where two lie over the same time, a step's value is the mean of both.
+    """
+    names = list(staging.series)
+    uneven = """
+        SELECT series FROM staged GROUP BY series
+        HAVING min(duration) <> max(duration) OR min(start % duration) <> max(start % duration)
+    """
+    before = "lag(start + duration) OVER (PARTITION BY series ORDER BY start, duration) AS before"
+    distinct = f"SELECT DISTINCT series, start, duration FROM staged WHERE series IN ({uneven})"
+    statement = f"""
+        SELECT series, count(*) FROM (SELECT series, start, {before} FROM ({distinct})) WHERE before > start
+        GROUP BY series ORDER BY 2 DESC
+    """
+    rows = staging.db.execute(statement).fetchall()
+    if rows:
+        said = ", ".join(f"{names[code].place} {names[code].quantity} {count:,}" for code, count in rows[:NAMED])
+        yield f"intervals that lie over others of the same series, of which a mean is taken: {said}"
+    yield from _of_stored(staging)
+
+
+def _of_stored(staging: Staging) -> Iterator[str]:
+    known = {one.series: one for one in known_series(staging.store, staging.kind, {s.place for s in staging.series})}
+    found = []
+    for row in staging.spans.to_pylist():
+        old = known.get(Series(row["place"], row["register"], row["quantity"], row["phase"]))
+        if old is None or (old.shortest_s, old.longest_s) == (row["shortest"], row["longest"]):
+            continue
+        if old.first < row["until"] and row["first"] < old.until:
+            found.append(f"{old.series.place} {old.series.quantity}")
+    if found:
+        said = ", ".join(sorted(found)[:NAMED]) + (f" and {len(found) - NAMED:,} more" if len(found) > NAMED else "")
+        yield f"stored in intervals of another length over the same time, of which a mean is taken: {said}"
 
 
 def of_times(staging: Staging, now: int) -> Iterator[str]:

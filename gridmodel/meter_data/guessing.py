@@ -79,6 +79,16 @@ class _Guesser:
         mapping = self._with_values(mapping)
         return self._finished(mapping)
 
+    def _refuse_nameless(self) -> None:
+        """Refuse columns of values beside which none is known to name the connections."""
+        said = [name for name in self.left if meaning_of(name) is not None]
+        if said:
+            detail = (
+                f"{said[0]} says what its values are, and no column whose they are; found "
+                f"{', '.join(self.sample.columns)}. A mapping names it: place"
+            )
+            raise FileError(self.path, detail, row=1)
+
     def _take(self, kind: str) -> str:
         """The column of a kind, which is then no longer asked for anything else; "" where there is none."""
         for known in names()["columns"][kind]:
@@ -207,14 +217,21 @@ class _Guesser:
                 )
                 raise FileError(self.path, detail)
 
-    def _of_hints(self, where: str) -> Meaning:
-        """The meaning of values that no column name tells."""
-        quantity, unit = self.hints.quantity, self.hints.unit
+    def _of_file_name(self) -> Meaning | None:
         stem = self.path.name.split(".")[0]
         # A letter alone in a file's name is no unit.
-        of_name = meaning_of(stem) if len(stem) > 1 else None
+        return meaning_of(stem) if len(stem) > 1 else None
+
+    def _said_unit(self) -> str:
+        """The unit that the options or else the file's name say; "" where neither does."""
+        of_name = self._of_file_name()
+        return self.hints.unit or (of_name.unit if of_name is not None else "")
+
+    def _of_hints(self, where: str) -> Meaning:
+        """The meaning of values that no column name tells."""
+        quantity, unit, of_name = self.hints.quantity, self._said_unit(), self._of_file_name()
         if of_name is not None:
-            quantity, unit = quantity or of_name.quantity, unit or of_name.unit
+            quantity = quantity or of_name.quantity
         if not unit:
             raise FileError(
                 self.path, "neither header nor file name says the unit: give --unit, such as kWh", field=where
@@ -225,6 +242,8 @@ class _Guesser:
         return checked(Meaning(quantity, unit.lower()))
 
     def _wide(self, mapping: ColumnMapping) -> Guess:
+        if not self._said_unit():
+            self._refuse_nameless()
         meaning = self._of_hints(self.left[0] if self.left else mapping.time)
         return self._finished(replace(mapping, layout=Layout.WIDE, columns={"*": meaning}))
 

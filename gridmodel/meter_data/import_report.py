@@ -97,7 +97,7 @@ def summarise(report: ImportReport, staging: Staging) -> None:
     report.durations_s = [int(one[0]) for one in found]
     if report.kind is Kind.AMI:
         _gaps(report, staging)
-        report.unlikely = list(doubts.of_meters(staging))
+        report.unlikely = [*doubts.of_meters(staging), *doubts.of_overlaps(staging)]
     if report.kind is not Kind.WEATHER:
         report.unlikely += doubts.of_times(staging, report.at)
     _long_days(report, staging)

@@ -44,6 +44,19 @@ def unused(folder: Path) -> Iterator[Finding]:
             meant = difflib.get_close_matches(path.name, [*COLUMNS, *SERIES], 1, 0.8)
             if meant and not (folder / meant[0]).exists():
                 yield Finding("warning", "unused_file", path.name, "file", f"is not read: did you mean {meant[0]}?")
+    yield from _unused_series(folder)
+
+
+def _unused_series(folder: Path) -> Iterator[Finding]:
+    """Series that go with another one that is not there, and head voltages beside the one that is read."""
+    heads = sorted(path.name for path in folder.glob("head_voltage*.csv"))
+    for name in heads[1:]:
+        yield Finding("warning", "unused_file", name, "file", f"is not read: {heads[0]} is the head voltage")
+    if not (folder / SERIES[0]).exists():
+        present = [name for name in SERIES[1:] if (folder / name).exists()]
+        for name in (*present, *heads[:1]):
+            detail = f"is not read: a day is measured where {SERIES[0]} is there too"
+            yield Finding("warning", "unused_file", name, "file", detail)
 
 
 def _unused_columns(path: Path, known: list[str]) -> Iterator[Finding]:

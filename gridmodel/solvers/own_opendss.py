@@ -47,6 +47,8 @@ class OpenDSSCircuit:
             self._set(name, 0j)
         self.circuit.Solution.Solve()
         self.rated = self._rated()
+        self.ratings_a = np.array([one.rating_a for one in self.rated])
+        self.conductors, self.first = self._places()
         self.names, self.plus, self.minus, self.nominal_v = self._voltages()
 
     def solve(self, cases: Sequence[Injections], head: Sequence[float] | None = None) -> OwnSolution:
@@ -66,7 +68,7 @@ class OpenDSSCircuit:
                 raw = np.asarray(self.circuit.YNodeVarray)
                 volts = np.append(raw[0::2] + 1j * raw[1::2], 0.0)
                 v[k] = np.abs(volts[self.plus] - volts[self.minus])
-                loading[k] = [self._loading(one) for one in self.rated]
+                loading[k] = self._loading()
         names = tuple(one.name for one in self.rated)
         return OwnSolution(tuple(self.names), v, self.nominal_v, names, loading, done)
 
@@ -164,7 +166,23 @@ class OpenDSSCircuit:
         one.Wdg = 1
         return found
 
-    def _loading(self, one: _Rated) -> float:
-        self.circuit.SetActiveElement(one.element)
-        raw = np.asarray(self.circuit.ActiveCktElement.Currents)
-        return float(np.abs(raw[0::2] + 1j * raw[1::2])[list(one.conductors)].max() / one.rating_a)
+    def _places(self) -> tuple[Index, Index]:
+        """Position of each rated end's conductors among the currents of all elements, and where each end's begin.
+
+        All currents in one call are several times as fast as those of each element.
+        """
+        every = self.circuit.PDElements
+        sizes = np.array(every.AllNumConductors) * np.array(every.AllNumTerminals)
+        begin = np.concatenate([[0], np.cumsum(sizes)])
+        at = {str(name).lower(): int(first) for name, first in zip(every.AllNames, begin, strict=False)}
+        places = [at[one.element.lower()] + k for one in self.rated for k in one.conductors]
+        counts = [len(one.conductors) for one in self.rated]
+        return np.array(places, dtype=np.intp), np.concatenate([[0], np.cumsum(counts)])[:-1].astype(np.intp)
+
+    def _loading(self) -> Real:
+        """The most current of each rated end over its rating."""
+        if not self.rated:
+            return np.zeros(0)
+        raw = np.asarray(self.circuit.PDElements.AllCurrents)
+        amps = np.abs(raw[0::2] + 1j * raw[1::2])
+        return np.asarray(np.maximum.reduceat(amps[self.conductors], self.first) / self.ratings_a)

@@ -164,7 +164,7 @@ def remove_connection(name: Named, *, with_devices: WithDevices = False, to: To 
 
 @verb(connection, "erase", changes=True)
 def erase_connection(name: Named) -> None:
-    """Erase what is stored of a connection's customer: readings, descriptions, log events, details of the audit log.
+    """Erase what is stored of a connection's customer: readings, imported measurements, texts, audit details.
 
     The connection itself, its contract, its devices, controls, responses and the sums of days stay, and so does the
     audit log's chain. A second person has to agree in production.
@@ -173,7 +173,8 @@ def erase_connection(name: Named) -> None:
     """
     done = api().change("POST", at("connections", name, "erase"), t.Erased, t.Erase())
     texts = f"descriptions are now {done.label}; {counted(done.audit_details, 'entry')} of the audit log"
-    show(done, f"{counted(done.readings, 'reading')} of {done.connection_id} are erased; {texts} lost their details.")
+    erased = f"{counted(done.readings, 'reading')} of {done.connection_id} are erased"
+    show(done, f"{erased}; {texts} lost their details. Imported measurements go too.")
 
 
 def _moved(done: t.CustomerMoved, what: str) -> str:

@@ -5,7 +5,7 @@ imported by `sep2 measurements import`: read, compared with the store, written a
 person and a forecast ask for: a day of one meter, a year of one, a month of all as an array with gaps and quality, and
 the same as it was known at another time. Goals set beforehand: more than 5 million values a minute; a day of one meter
 in less than 100 ms. The reference is DuckDB's own CSV reader that copies the same file into one Parquet file: no units,
-no times, no comparison, no days.
+no times, no comparison, no days. Goals are for two cores without other work.
 """
 
 import shutil
@@ -81,10 +81,10 @@ def _rows(folder: Path) -> list[Row]:
             cpu_ms=1e3 * again_cpu,
         ),
         Row(name="size of the store per value", ours=size / values, unit="bytes", better="less"),
-        _asked("a day of one meter", lambda: read(store, names[517:518], Quantity.IMPORT, day), goal=100.0),
-        _asked("a day of one meter, net, as it was known then", lambda: net_import_w(store, names[333:334], then)),
-        _asked("a year of one meter", lambda: net_import_w(store, names[700:701], year)),
-        _asked("a month of 1,000 meters, net, as an array", lambda: net_import_w(store, names, month)),
+        *_asked("a day of one meter", lambda: read(store, names[517:518], Quantity.IMPORT, day), goal=100.0),
+        *_asked("a day of one meter, net, as it was known then", lambda: net_import_w(store, names[333:334], then)),
+        *_asked("a year of one meter", lambda: net_import_w(store, names[700:701], year)),
+        *_asked("a month of 1,000 meters, net, as an array", lambda: net_import_w(store, names, month)),
     ]  # fmt: skip
 
 
@@ -101,8 +101,11 @@ def _timed(work: Callable[[], object]) -> tuple[float, float]:
     return time.perf_counter() - begin, time.process_time() - cpu
 
 
-def _asked(what: str, work: Callable[[], object], goal: float | None = None) -> Row:
-    """The best of some rounds, ms."""
+def _asked(what: str, work: Callable[[], object], goal: float | None = None) -> list[Row]:
+    """The best of some rounds, ms; beside a goal also what the processor took, as the machine may do other work."""
     work()
     seconds, cpu = min(_timed(work) for _ in range(ROUNDS))
-    return Row(name=what, ours=1e3 * seconds, unit="ms", better="less", cpu_ms=1e3 * cpu, goal=goal)
+    found = [Row(name=what, ours=1e3 * seconds, unit="ms", better="less", cpu_ms=1e3 * cpu, goal=goal)]
+    if goal is not None:
+        found.append(Row(name=f"{what}: of these the processor's", ours=1e3 * cpu, unit="ms", better="less", goal=goal))
+    return found

@@ -13,12 +13,17 @@ import pytest
 from typer.testing import CliRunner
 
 from envelope.command_line.commands import app
+from envelope.command_line.study import app as study
 from envelope.field_rules import BadProblem
-from envelope.medium_voltage.divided import whole_of
+from envelope.medium_voltage.divided import factor_of, verified_factors, whole_of
 from envelope.medium_voltage.whole_network import calculate_whole, schedule_of
 from envelope.medium_voltage.whole_verification import verify_whole
+from envelope.operation.run_store import RunStore
+from envelope.operation.verified_run import VerifiedRun
 from envelope.problem import FixedPowerFactor, GroupLimit, Problem, Scenarios, divided, plan_file, run_id, steps_from
 from envelope.problem.divided import parts_of, reduced_of
+from envelope.schedule.scaling import scaled
+from envelope.study import estimate
 from envelope.study.estimate import as_one, in_parts
 from envelope.study.study import Study, problem_of
 from gridmodel import read_feeder
@@ -104,6 +109,43 @@ def test_a_medium_voltage_line_that_all_parts_would_overload_limits_their_sum(tm
     assert max(found.loading.values()) <= 1.0
     report = verify_whole(whole, found)
     assert report.combined.inside, report.combined.sentence()
+
+
+def widened(found, part: str, by: int):
+    """The same with so many W more in the export limits of a part than verify."""
+    schedule = found.schedules[part]
+    more = {name: getattr(schedule, name) + by for name in ("export_limit_w", "gen_limit_w")}
+    return replace(found, schedules={**found.schedules, part: replace(schedule, **more)})
+
+
+def test_a_part_whose_limits_do_not_verify_keeps_less_of_its_headroom_and_the_others_all(town, tmp_path):
+    whole, found = coordinated(read_feeder(town), export_w=40_000.0, import_w=40_000.0)
+    wrong = widened(found, "t1", 1_500)
+    assert not verify_whole(whole, wrong).combined.inside
+    factors, report = verified_factors(whole, wrong)
+    assert report.combined.inside, report.combined.sentence()
+    assert factors["t1"] < 1.0
+    assert (factors["t0"], factors["t2"]) == (1.0, 1.0)
+    # The records keep the factor of each connection, so that the published numbers come out again.
+    factor = factor_of(whole, factors)
+    problem = problem_of(read_feeder(town), Study(steps=4), reduced_of(whole.network))
+    store, schedule = RunStore(tmp_path), scaled(schedule_of(whole.network, found), factor)
+    store.keep_calculation(VerifiedRun(problem, schedule, report.combined, at=9, factor=factor), str(town), 9)
+    assert np.array_equal(store.calculation(schedule.run_id, 9).factor, factor)
+
+
+def test_parts_that_only_together_do_not_verify_keep_less_of_their_headroom_alike(tmp_path):
+    size = {"export_w": 9_000.0, "import_w": 9_000.0}
+    _, found = coordinated(read_feeder(write_town(tmp_path / "free", 3, 3, 8)), **size)
+    feeder = read_feeder(write_town(tmp_path, 3, 3, 8, mv_rating_a=9.0))
+    whole = whole_of(problem_of(feeder, Study(steps=4, **size), reduced_of(feeder.network)))
+    first = verify_whole(whole, found)
+    assert all(own.inside for own in first.by_part.values())
+    assert not first.joint.inside
+    factors, report = verified_factors(whole, found)
+    assert report.combined.inside, report.combined.sentence()
+    assert len(set(factors.values())) == 1
+    assert max(factors.values()) < 1.0
 
 
 def test_a_circuit_is_verified_by_its_own_loads_in_its_own_engine(tmp_path, monkeypatch):
@@ -196,6 +238,9 @@ async def test_a_server_publishes_a_divided_network(town, sqlite_url, tmp_path):
             assert time.monotonic() < until
             await asyncio.sleep(0.02)
         assert shown.run == run
+        again = await asyncio.to_thread(CliRunner().invoke, app, ["replay", run, str(office.folder), "--json"])
+        assert again.exit_code == 0, again.output
+        assert (json.loads(again.stdout)["same"], json.loads(again.stdout)["numbers"] > 20) == (True, True)
         model = zlib.decompress(shown.model).decode()
         assert all(f'"{name}"' in model for name in ("w0", "t0", "t2", homes[-1]))
 
@@ -215,3 +260,21 @@ def test_an_estimate_is_said_before_what_takes_long(town):
     assert "3 low-voltage parts" in said
     with pytest.raises(BadProblem, match="steps"):
         Study(steps=7)
+
+
+def test_every_command_that_may_take_long_says_so_first(town, tmp_path, monkeypatch):
+    plan = tmp_path / "plan.npz"
+    assert CliRunner().invoke(app, ["run", str(town), "--steps", "2", "--plan", str(plan)]).exit_code == 0
+    monkeypatch.setattr(estimate, "LONG_S", 0.0)
+    connect = ["connect", str(town), "--node", "nowhere", "--export", "5kW"]
+    for words, command in (
+        (["run", str(town), "--steps", "2"], app),
+        (["run", str(plan)], app),
+        (["compare", str(plan)], app),
+        (["explain", str(plan), "h0_0_0"], app),
+        (connect, study),
+    ):
+        said = CliRunner().invoke(command, words).output
+        assert "This will take about " in said, said
+    network = read_feeder(town).network
+    assert as_one(network, 4).repeated(3).seconds == 3 * as_one(network, 4).seconds

@@ -79,6 +79,18 @@ def test_a_file_that_nothing_reads_is_named(folder):
     assert [f.detail for f in findings if f.code == "unused_file"] == ["is not read: did you mean switches.csv?"]
 
 
+def test_series_that_are_not_read_are_named(folder):
+    (folder / "head_voltage_other.csv").write_text("interval,va_v,vb_v,vc_v\n0,1,1,1\n")
+    _, findings = check_folder(folder)
+    assert {f.element: f.detail for f in findings if f.code == "unused_file"} == {
+        "head_voltage_other.csv": "is not read: head_voltage.csv is the head voltage"
+    }
+    (folder / "demand_kw.csv").unlink()
+    _, findings = check_folder(folder)
+    named = {f.element for f in findings if "a day is measured where demand_kw.csv is" in f.detail}
+    assert named == {"pv_kw.csv", "head_voltage.csv"}
+
+
 def test_a_whole_folder_leaves_nothing_unused(folder):
     assert not [f for f in check_folder(folder)[1] if f.code.startswith("unused")]
 

@@ -4,7 +4,7 @@ import pytest
 
 from gridmodel.meter_data.import_report import sentences
 from gridmodel.meter_data.store import MeasurementStore
-from tests.gridmodel.meters import START, look, own_file, table, utc
+from tests.gridmodel.meters import START, look, own_file, table, take, utc
 
 
 @pytest.fixture
@@ -25,6 +25,20 @@ def test_values_whose_unit_has_likely_slipped_are_named_before_they_are_written(
     assert said in " ".join(report.unlikely)
     assert bool(report.unlikely) == bool(said)
     assert set(report.unlikely) <= set(sentences(report))
+
+
+def test_values_that_lie_over_others_are_named(store, tmp_path):
+    header = "connection_id,interval_start,duration_s,import_wh"
+    halves = [f"c1,{utc(START + k * 1800)},1800,100" for k in range(4)]
+    hour = f"c1,{utc(START)},3600,800"
+    both = look(store, table(tmp_path / "both.csv", header, *halves, hour))
+    said = "intervals that lie over others of the same series, of which a mean is taken: c1 import_w 2"
+    assert said in both.unlikely
+    assert take(store, table(tmp_path / "halves.csv", header, *halves)).unlikely == []
+    again = look(store, table(tmp_path / "hour.csv", header, hour))
+    assert again.unlikely == [
+        "stored in intervals of another length over the same time, of which a mean is taken: c1 import_w"
+    ]
 
 
 def test_voltages_of_meters_in_kv_are_named(store, tmp_path):
