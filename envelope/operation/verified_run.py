@@ -150,7 +150,7 @@ def _calculated_with_held(problem: Problem, solver: str | None) -> tuple[Problem
 
 
 def with_report(problem: Problem, solver: str | None) -> _Calculated:
-    """Return the schedule of a problem, its report, and the part of its headroom that was kept; NotVerified: no flow."""
+    """Return a problem's schedule, its report, and the part of its headroom that was kept; NotVerified: no flow."""
     from envelope.constraints.without_flow import NoPowerFlow
     from envelope.engine import calculate
     from envelope.verification import Effort, verify
