@@ -65,7 +65,7 @@ def sentences(found: Result, *, is_good: bool) -> list[str]:
     return [
         f"Lost to the override: {found.lost_override_wh / 1000:.1f} kWh, to the envelope:"
         f" {found.lost_envelope_wh / 1000:.1f} kWh. Delivered of what was instructed: {found.delivered_share:.1%}.",
-        f"Did not keep the override: {named}.",
+        f"Did not keep the override: {named}. Acknowledged after {found.acknowledged_s} s.",
         f"Firm capacity: cannot tell, 1 of {found.firm_needed} events that it takes.",
         f"Evidence: {PACK} is {'good' if is_good else 'NOT good'} by itself, and"
         f" {'the same, octet by octet,' if found.same_pack else 'NOT the same'} when it is made again.",

@@ -13,7 +13,8 @@ from envelope.demo.market.network import FEEDERS, RATED_W
 from envelope.demo.market.opening import DAY, House, members_of
 
 Say = Callable[[str], None]
-FIRST_BID_W, AWARDED = 395_000, "AWARD-1"
+FIRST_BID_W = 395_000
+"""What North bids at each feeder at first."""
 EVENT_FROM, EVENT_UNTIL = DAY + timedelta(hours=16), DAY + timedelta(hours=20)
 TRIP, RELEASE = DAY + timedelta(hours=17, minutes=10), DAY + timedelta(hours=18)
 LEFT_W = 200_000
@@ -66,7 +67,8 @@ async def play(house: House, say: Say) -> Result:
     second = await _plan(house, {name: watts // 1000 * 1000 for name, watts in deliverable.items()})
     planned = sum(watts // 1000 * 1000 for watts in deliverable.values())
     say(f"D-1 09:20  North bids {planned / 1000:.0f} kW instead: {second['state']}.")
-    await _award(house, planned)
+    await house.pass_until(DAY - timedelta(hours=10, minutes=30))
+    await _instruct(house, "award", planned)
     say(f"D-1 13:30  The system operator awards {planned / 1000:.0f} kW from 16:00 to 20:00.")
     held = await _commit(house)
     number, waited_s = await _until_override(house, planned, say)
@@ -112,11 +114,10 @@ async def _plan(house: House, watts: dict[str, int]) -> dict[str, Any]:
     raise TimeoutError("no verdict on the plan")
 
 
-async def _award(house: House, watts: int) -> None:
-    await house.pass_until(DAY - timedelta(hours=10, minutes=30))
-    told: dict[str, Any] = {"iso_dispatch_id": AWARDED, "iso_resource_id": "R-NORTH"}
-    told |= {"issued_at": house.clients.clock.now()}
-    told |= {"kind": "dispatch", "start": stamp(EVENT_FROM), "end": stamp(EVENT_UNTIL), "target_w": watts}
+async def _instruct(house: House, kind: str, watts: int) -> None:
+    """Hand the utility its copy of what the system operator tells North for the hours of the event."""
+    told = {"iso_dispatch_id": f"{kind}-1", "iso_resource_id": "R-NORTH", "issued_at": house.clients.clock.now()}
+    told |= {"kind": kind, "start": stamp(EVENT_FROM), "end": stamp(EVENT_UNTIL), "target_w": watts}
     await house.ask("POST", "/market/dispatches", {"dispatches": [told], "source": "ISO"})
 
 
@@ -134,6 +135,7 @@ async def _until_override(house: House, planned: int, say: Say) -> tuple[int, in
     """Play until feeder B is overloaded; return the number of the override, and how long North took to answer."""
     await house.pass_until(EVENT_FROM - timedelta(hours=2))
     await house.pass_until(EVENT_FROM, step_s=1800)
+    await _instruct(house, "dispatch", planned)
     batteries = house.batteries
     _set_targets(house, planned)
     batteries.disobeys[batteries.names.index(DISOBEYS)] = True
