@@ -21,7 +21,7 @@ NOTHING_IS_SKIPPED = bool(os.environ.get("CI") or os.environ.get("SEP2_FACTS"))
 LONGEST_FIRST = (
     "desk/test_pages.py",
     "demo/test_demo.py",
-    "demo/test_market.py",
+    "server/test_workers.py",
     "cli/test_readme.py",
     "server/test_kill.py",
     "admin/test_front.py",

@@ -39,7 +39,7 @@ class ConnectedClient(NamedTuple):
 
 
 class Plants(Protocol):
-    """What is behind the clients, simulated together."""
+    """Plants behind the clients, simulated together."""
 
     def device(self, connection: int) -> Device:
         """Return the device at one connection."""

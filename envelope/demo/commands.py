@@ -54,6 +54,11 @@ Us = Annotated[
 ]
 
 
+Seed = Annotated[int, typer.Option(min=0, help="Seed of the generated homes and day.")]
+Disobey = Annotated[float, typer.Option(min=0, max=50, help="Percentage of clients that ignore their limits.")]
+Silent = Annotated[float, typer.Option(min=0, max=50, help="Percentage of clients that are silent from noon on.")]
+ServerFolder = Annotated[Path, typer.Option("--dir", help="The server's folder; created again each time.")]
+Speed = Annotated[float, typer.Option(min=0, help="Most seconds of the day per second; 0: no limit.")]
 KillAt = Annotated[str | None, typer.Option(metavar="HH:MM", help="Kill and restart the server twice at that time.")]
 
 
@@ -65,18 +70,12 @@ def demo(
         Path | None, typer.Option(help="A feeder folder; docs/feeders.md.", show_default="the IEEE European LV feeder")
     ] = None,
     us: Us = False,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the generated homes and day.")] = 7,
-    disobey: Annotated[
-        float, typer.Option(min=0, max=50, help="Percentage of clients that ignore their limits.")
-    ] = 0.0,
-    silent: Annotated[
-        float, typer.Option(min=0, max=50, help="Percentage of clients that are silent from noon on.")
-    ] = 0.0,
+    seed: Seed = 7,
+    disobey: Disobey = 0.0,
+    silent: Silent = 0.0,
     kill_at: KillAt = None,
-    speed: Annotated[float, typer.Option(min=0, help="Most seconds of the day per second; 0: no limit.")] = 0.0,
-    folder: Annotated[Path, typer.Option("--dir", help="The server's folder; created again each time.")] = Path(
-        "sep2-demo"
-    ),
+    speed: Speed = 0.0,
+    folder: ServerFolder = Path("sep2-demo"),
     stay: Annotated[
         bool, typer.Option("--stay", help="Play the day until 14:00, then leave the server and its desk running.")
     ] = False,

@@ -61,7 +61,10 @@ async def calculate_verified(
     if published and published != await asyncio.to_thread(run_id, problem):
         async with database.read() as db:
             counted = await with_limits_in_force(db, problem, now)
-    counted, (schedule, report, factor) = await asyncio.to_thread(_calculated_with_held, counted, solver)
+    try:
+        counted, (schedule, report, factor) = await asyncio.to_thread(_calculated_with_held, counted, solver)
+    except NotVerified as wrong:
+        raise NotVerified("; ".join([wrong.detail, *causes])) from wrong
     if not report.inside:
         schedule, report, factor = await asyncio.to_thread(scaled_down, counted, schedule, report, solver=solver)
     if not report.inside:

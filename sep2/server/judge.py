@@ -47,12 +47,13 @@ class Judge:
     async def run(self) -> None:
         """Work until cancelled."""
         while True:
+            # A clock that is moved while it looks is looked at again at once.
+            now = self._clock.now()
             try:
                 if await self._db.leads() and self._clock.is_trusted():
                     await self.once()
             except SepError as problem:
                 log.warning("limits are judged later: %s", problem)
-            now = self._clock.now()
             await self._clock.sleep_until(min(now + MARGIN_S, self._next(now)))
 
     def _next(self, now: int) -> int:

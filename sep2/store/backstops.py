@@ -7,6 +7,7 @@ from sqlalchemy import BigInteger, bindparam, delete, func, insert, or_, select
 from sep2.rules.authority import Role
 from sep2.store import marks
 from sep2.store.connection import Connection
+from sep2.store.many import among
 from sep2.store.override_tables import override
 from sep2.store.tables import client, connection, device_group, end_device, member, setting
 from sep2.store.territory import below
@@ -80,7 +81,7 @@ async def count(db: Connection, group_id: int) -> int:
 
 async def running(db: Connection, scope: str, subject: str, now: int) -> list[int]:
     """The backstops and drills of a scope that hold, by their numbers."""
-    mine = override.c.scope == scope, override.c.subject == subject, override.c.kind.in_(("backstop", "drill"))
+    mine = override.c.scope == scope, override.c.subject == subject, among(override.c.kind, ("backstop", "drill"))
     query = select(override.c.id).where(*mine, override.c.end > now, override.c.released.is_(None))
     return [row.id for row in await db.all(query.order_by(override.c.id))]
 

@@ -59,8 +59,8 @@ _MEANS = (
     .join(reading, reading.c.mirror_meter_reading_id == mirror_meter_reading.c.id)
     .where(
         among(mirror_usage_point.c.end_device_id, _THESE),
-        mirror_meter_reading.c.uom.in_((VOLT, WATT, VAR)),
-        mirror_meter_reading.c.data_qualifier.in_(MEANS),
+        among(mirror_meter_reading.c.uom, (VOLT, WATT, VAR)),
+        among(mirror_meter_reading.c.data_qualifier, MEANS),
         reading.c.start >= _SINCE,
         reading.c.start < _UNTIL,
         reading.c.value.is_not(None),

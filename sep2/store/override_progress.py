@@ -68,7 +68,7 @@ async def unreviewed(db: Connection) -> Sequence[Row[Any]]:
 async def drills_over(db: Connection, now: int) -> Sequence[Row[Any]]:
     """Drills that are over, and whose report is not kept yet."""
     query = select(override).where(
-        override.c.kind.in_(("backstop", "drill")), override.c.report == "", override.c.end <= now
+        among(override.c.kind, ("backstop", "drill")), override.c.report == "", override.c.end <= now
     )
     return await db.all(query.order_by(override.c.id).limit(20))
 

@@ -55,7 +55,7 @@ def test_whom_it_is_for_is_said_as_people_say_it(street: Sep2, words: tuple[str,
     ("words", "complaint"),
     [
         (("feeder", "AT7"), "AT7 is a transformer, and not a feeder"),
-        (("planet", "AT7"), "is none of aggregator, client, connection"),
+        (("planet", "AT7"), "is none of aggregation, aggregator, client, connection"),
         (("transformer",), "which transformer"),
         (("transformer", "AT7", "--system"), "give one of KIND NAME"),
         ((), "give one of KIND NAME"),

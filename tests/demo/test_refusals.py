@@ -12,7 +12,7 @@ async def test_a_folder_that_is_not_its_own_is_left_alone(tmp_path):
     mine = tmp_path / "mine.txt"
     mine.write_text("precious", encoding="utf-8")
     with pytest.raises(utility.NotOurs, match="is not empty"):
-        await utility.create(tmp_path, "european-lv", None)
+        await utility.create(tmp_path, lambda _: ("european-lv", None))
     assert mine.read_text(encoding="utf-8") == "precious"
 
 

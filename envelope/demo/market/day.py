@@ -27,7 +27,7 @@ PATIENCE = 3000
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What the day came to."""
+    """Figures of the day."""
 
     deliverable_w: dict[str, int]
     """North's members at each feeder, as it was told before it planned"""
@@ -77,7 +77,8 @@ async def play(house: House, say: Say) -> Result:
     say("D   18:00  The override is released; batteries go back to what was awarded.")
     moved = await _move(house, held)
     say(f"D   18:00  {moved} of South's batteries serve the utility's own program until 20:00.")
-    await house.pass_until(EVENT_UNTIL + timedelta(minutes=30), step_s=300)
+    await house.pass_until(RELEASE + timedelta(minutes=30), step_s=300)
+    await house.pass_until(EVENT_UNTIL + timedelta(minutes=30), step_s=1800)
     return await _after(house, (deliverable, first["state"], planned), (number, waited_s, moved))
 
 
@@ -139,6 +140,7 @@ async def _until_override(house: House, planned: int, say: Say) -> tuple[int, in
     batteries = house.batteries
     _set_targets(house, planned)
     batteries.disobeys[batteries.names.index(DISOBEYS)] = True
+    await house.pass_until(TRIP - timedelta(minutes=10), step_s=1800)
     await house.pass_until(TRIP, step_s=300)
     body: dict[str, Any] = {
         "aggregation": "North VPP",

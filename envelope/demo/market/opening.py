@@ -73,7 +73,7 @@ class House:
 
     @property
     def batteries(self) -> Batteries:
-        """What is behind the clients."""
+        """The batteries behind the clients."""
         return self.clients.homes
 
     async def ask(self, method: str, path: str, body: object = None) -> Any:
