@@ -16,7 +16,7 @@ HOUR = 3600
 
 
 class Desk:
-    """An operator of a server in a process of its own, as the helpers of the market take one."""
+    """An operator of a server in a process of its own, as functions of the market's tests take one."""
 
     def __init__(self, house: House) -> None:
         self.house = house

@@ -33,6 +33,7 @@ def test_a_markets_day_from_the_register_to_the_evidence(tmp_path: Path):
     beyond_w = 7 * (found["planned_w"] / 16 - 25_000)
     assert beyond_w * 48 / 60 < found["lost_override_wh"] <= beyond_w * 50 / 60 + KWH
     assert found["lost_envelope_wh"] == 0
+    assert 0.95 < found["delivered_share"] < 0.97
     assert found["firm_needed"] == 22
     assert found["evidence_verified"]
     assert found["same_pack"]

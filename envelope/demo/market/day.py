@@ -140,6 +140,7 @@ async def _until_override(house: House, planned: int, say: Say) -> tuple[int, in
     batteries = house.batteries
     _set_targets(house, planned)
     batteries.disobeys[batteries.names.index(DISOBEYS)] = True
+    batteries.play(house.clients.clock.now())
     await house.pass_until(TRIP - timedelta(minutes=10), step_s=1800)
     await house.pass_until(TRIP, step_s=300)
     body: dict[str, Any] = {
