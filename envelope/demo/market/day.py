@@ -78,6 +78,9 @@ async def play(house: House, say: Say) -> Result:
     moved = await _move(house, held)
     say(f"D   18:00  {moved} of South's batteries serve the utility's own program until 20:00.")
     await house.pass_until(RELEASE + timedelta(minutes=30), step_s=300)
+    await house.pass_until(EVENT_UNTIL, step_s=1800)
+    house.batteries.target_w[:] = 0.0
+    house.batteries.play(house.clients.clock.now())
     await house.pass_until(EVENT_UNTIL + timedelta(minutes=30), step_s=1800)
     return await _after(house, (deliverable, first["state"], planned), (number, waited_s, moved))
 
@@ -184,7 +187,6 @@ async def _move(house: House, held: Sequence[int]) -> int:
 
 async def _after(house: House, before: tuple[dict[str, int], str, int], event: tuple[int, int, int]) -> Result:
     """Settle what came of the evening, and pack the evidence of it twice."""
-    house.batteries.target_w[:] = 0.0
     await house.pass_until(DAY + timedelta(hours=24, minutes=30))
     span = {"aggregation": "North VPP", "start": stamp(EVENT_FROM), "end": stamp(EVENT_UNTIL)}
     settled = await house.ask("POST", "/market/settle", span)
@@ -196,7 +198,11 @@ async def _after(house: House, before: tuple[dict[str, int], str, int], event: t
     named = sorted({one["der"] for one in found["items"] if one["der"] and one["state"] == "breach"})
     columns = [house.batteries.names.index(name) for name in members_of("North")]
     began = stamp(EVENT_FROM)
-    power = tuple((at, float(watts[columns].sum())) for at, watts in house.batteries.history if at >= began)
+    power = tuple(
+        (at, float(watts[columns].sum()))
+        for at, watts in house.batteries.history
+        if began <= at <= stamp(EVENT_UNTIL + timedelta(minutes=30))
+    )
     deliverable, verdict, planned = before
     number, waited_s, moved = event
     return Result(
