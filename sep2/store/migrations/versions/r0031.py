@@ -1,17 +1,28 @@
 """Commitments, dispatch, settled intervals and evidence packs of the market."""
 
-from collections.abc import Sequence
-from typing import Any
-
 import sqlalchemy as sa
 from alembic import op
+
+from sep2.store.migrations.building import (
+    Id,
+    add_index,
+    add_table,
+    count,
+    octets,
+    owned_by,
+    recorded,
+    text,
+    truth,
+    unique,
+    whole,
+    word,
+)
 
 revision = "r0031"
 down_revision = "r0030"
 branch_labels = None
 depends_on = None
 
-Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 TABLES = (
     "evidence_pack",
     "settle_run",
@@ -37,139 +48,98 @@ def downgrade() -> None:
 
 
 def _add_commitments() -> None:
-    _table(
+    add_table(
         "commitment",
-        ["component_der", "aggregation"],
-        _word("service", 32),
-        _word("holder", 12),
-        _text("program"),
-        _text("basis"),
+        owned_by("component_der", "aggregation"),
+        word("service", 32),
+        word("holder", 12),
+        text("program"),
+        text("basis"),
         sa.Column("origin_id", Id, nullable=True),
-        _whole("created"),
-        nullable=["aggregation"],
+        whole("created"),
+        optional=["aggregation_id"],
     )
-    _index("commitment", "component_der_id")
-    _table(
+    add_index("commitment", "component_der_id")
+    add_table(
         "commitment_state",
-        ["commitment"],
-        _version(),
-        _word("state", 12),
-        _whole("start"),
-        _whole("end"),
-        _text("reason"),
-        *_recorded(),
-        _unique("commitment_state", "commitment_id", "version"),
+        owned_by("commitment"),
+        count("version"),
+        word("state", 12),
+        whole("start"),
+        whole("end"),
+        text("reason"),
+        *recorded(),
+        text("recorded_by"),
+        unique("commitment_state", "commitment_id", "version"),
     )
 
 
 def _add_dispatch() -> None:
-    _table(
+    add_table(
         "dispatch",
-        ["aggregation"],
-        _word("iso_dispatch_id", 80),
-        sa.Column("sequence", sa.Integer(), nullable=False),
-        _word("kind", 16),
-        *(_whole(name) for name in ("issued_at", "received_at", "start", "end", "target_w")),
-        sa.Column("ramp_s", sa.Integer(), nullable=False),
-        sa.Column("is_late", sa.Boolean(), nullable=False),
-        _word("source", 80),
-        _text("recorded_by"),
-        _unique("dispatch", "iso_dispatch_id", "sequence"),
+        owned_by("aggregation"),
+        word("iso_dispatch_id", 80),
+        count("sequence"),
+        word("kind", 16),
+        *(whole(name) for name in ("issued_at", "received_at", "start", "end", "target_w")),
+        count("ramp_s"),
+        truth("is_late"),
+        word("source", 80),
+        text("recorded_by"),
+        unique("dispatch", "iso_dispatch_id", "sequence"),
     )
-    _index("dispatch", "aggregation_id", "start")
-    _table(
+    add_index("dispatch", "aggregation_id", "start")
+    add_table(
         "dispatch_share",
-        ["dispatch", "component_der"],
-        _version(),
-        _text("iso_node"),
-        _whole("target_w"),
-        _whole("limit_w", nullable=True),
-        _word("cause", 16),
-        _text("binding"),
-        _whole("recorded_at"),
-        _whole("superseded_at", nullable=True),
-        _unique("dispatch_share", "dispatch_id", "component_der_id", "version"),
+        owned_by("dispatch", "component_der"),
+        count("version"),
+        text("iso_node"),
+        whole("target_w"),
+        whole("limit_w", nullable=True),
+        word("cause", 16),
+        text("binding"),
+        whole("recorded_at"),
+        whole("superseded_at", nullable=True),
+        unique("dispatch_share", "dispatch_id", "component_der_id", "version"),
     )
 
 
 def _add_settled() -> None:
     wh = ("breach_wh", "lost_override_wh", "lost_envelope_wh", "own_shortfall_wh")
-    _table(
+    add_table(
         "market_interval",
-        ["aggregation", "component_der"],
-        _whole("start"),
-        sa.Column("duration", sa.Integer(), nullable=False),
-        _version(),
-        *(_whole(name, nullable=True) for name in ("instructed_w", "available_w", "want_w", "measured_wh")),
-        sa.Column("coverage_ppm", sa.Integer(), nullable=False),
-        *(_whole(name, nullable=True) for name in ("envelope_w", "limit_w")),
-        _word("override_mrid", 32),
-        _word("state", 12),
-        *(_whole(name, nullable=True) for name in wh),
-        _text("body"),
-        *_recorded(),
-        nullable=["component_der"],
+        owned_by("aggregation", "component_der"),
+        whole("start"),
+        count("duration"),
+        count("version"),
+        *(whole(name, nullable=True) for name in ("instructed_w", "available_w", "want_w", "measured_wh")),
+        count("coverage_ppm"),
+        *(whole(name, nullable=True) for name in ("envelope_w", "limit_w")),
+        word("override_mrid", 32),
+        word("state", 12),
+        *(whole(name, nullable=True) for name in wh),
+        text("body"),
+        *recorded(),
+        text("recorded_by"),
+        optional=["component_der_id"],
     )
-    _index("market_interval", "aggregation_id", "start")
-    _table(
+    add_index("market_interval", "aggregation_id", "start")
+    add_table(
         "settle_run",
-        ["aggregation"],
-        *(_whole(name) for name in ("start", "end", "recorded_at")),
-        _text("recorded_by"),
-        sa.Column("changed", sa.Integer(), nullable=False),
-        _word("profile_sha256", 64),
+        owned_by("aggregation"),
+        *(whole(name) for name in ("start", "end", "recorded_at")),
+        text("recorded_by"),
+        count("changed"),
+        word("profile_sha256", 64),
     )
-    _index("settle_run", "aggregation_id", "start")
-    _table(
+    add_index("settle_run", "aggregation_id", "start")
+    add_table(
         "evidence_pack",
-        ["aggregation"],
-        *(_whole(name) for name in ("start", "end", "as_of")),
-        _word("manifest_sha256", 64),
-        sa.Column("bytes", sa.LargeBinary(), nullable=False),
-        _whole("made_at"),
-        _text("made_by"),
-        _unique("evidence_pack", "aggregation_id", "start", "end", "as_of"),
+        owned_by("aggregation"),
+        *(whole(name) for name in ("start", "end", "as_of")),
+        word("manifest_sha256", 64),
+        octets("bytes"),
+        whole("made_at"),
+        text("made_by"),
+        unique("evidence_pack", "aggregation_id", "start", "end", "as_of"),
     )
-
-
-def _table(name: str, owners: Sequence[str], *parts: sa.schema.SchemaItem, nullable: Sequence[str] = ()) -> None:
-    op.create_table(
-        name,
-        sa.Column("id", Id, primary_key=True, autoincrement=True, nullable=False),
-        *(sa.Column(f"{owner}_id", Id, nullable=owner in nullable) for owner in owners),
-        *parts,
-        *(
-            sa.ForeignKeyConstraint([f"{owner}_id"], [f"{owner}.id"], name=op.f(f"fk_{name}_{owner}_id"))
-            for owner in owners
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f(f"pk_{name}")),
-        sqlite_autoincrement=True,
-    )
-
-
-def _index(table: str, *columns: str) -> None:
-    op.create_index(op.f(f"ix_{table}_{'_'.join(columns)}"), table, list(columns))
-
-
-def _unique(table: str, *columns: str) -> sa.UniqueConstraint:
-    return sa.UniqueConstraint(*columns, name=op.f(f"uq_{table}_{'_'.join(columns)}"))
-
-
-def _recorded() -> list[sa.Column[Any]]:
-    return [_whole("recorded_at"), _whole("superseded_at", nullable=True), _text("recorded_by")]
-
-
-def _version() -> sa.Column[Any]:
-    return sa.Column("version", sa.Integer(), nullable=False)
-
-
-def _whole(name: str, *, nullable: bool = False) -> sa.Column[Any]:
-    return sa.Column(name, sa.BigInteger(), nullable=nullable)
-
-
-def _text(name: str) -> sa.Column[Any]:
-    return sa.Column(name, sa.Text(), nullable=False)
-
-
-def _word(name: str, length: int) -> sa.Column[Any]:
-    return sa.Column(name, sa.String(length=length), nullable=False)
