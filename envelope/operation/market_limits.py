@@ -16,13 +16,18 @@ from sep2.operations.market import bands, published
 from sep2.operations.market.bands import Counted
 from sep2.rules.market.deliverables import Side
 from sep2.store.connection import Connection
-from sep2.store.market import published as stored
 from sep2.store.market import register
 from sep2.store.market.facts import AsOf
 
 
-async def record(db: Connection, feeder: str, verified: VerifiedRun, left_out: Collection[str], *, now: int) -> None:
-    """Keep the limits of load and generation, and the reach, of connections at which component DERs are."""
+async def record(
+    db: Connection, feeder: str, verified: VerifiedRun, of: tuple[Collection[str], Sequence[Counted]], *, now: int
+) -> None:
+    """Keep limits of load and generation, and reach, where component DERs are, and what plans leave these.
+
+    of: connections for which an assumption of the run does not hold, and the members with accepted plans.
+    """
+    left_out, counted = of
     unplanned = verified.without_plans or verified
     problem, schedule = unplanned.counted or unplanned.problem, verified.schedule
     rows = np.searchsorted(problem.step_start, schedule.step_start)
@@ -44,15 +49,10 @@ async def record(db: Connection, feeder: str, verified: VerifiedRun, left_out: C
         left_out=left_out,
         limits_of=limits_of,
     )
-    await published.record(db, run, now)
-
-
-async def record_bands(db: Connection, names: Collection[str], counted: Sequence[Counted], *, now: int) -> None:
-    """Keep what accepted plans leave the members at these connections, from now on."""
-    there = await stored.connections_of_ders(db, now) & set(names)
+    there = await published.record(db, run, now)
     if there:
-        rows = await register.ders_at(db, there, AsOf(now))
-        await bands.record(db, [row.id for row in rows], counted, now)
+        ders = await register.ders_at(db, there, AsOf(now))
+        await bands.record(db, [row.id for row in ders], counted, now)
 
 
 _SIDES = (Direction.EXPORT, Direction.IMPORT)

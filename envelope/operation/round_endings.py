@@ -175,8 +175,7 @@ class RoundEndings:
             if left_out := self._left_out:
                 published = both(envelope, await self._issue_static(db, sorted(left_out), self.safe, now))
             await record_run(db, schedule.run_id, adopted=now + problem.adoption_s, previous=run)
-            await market_limits.record(db, self.feeder, verified, left_out, now=now)
-            await market_limits.record_bands(db, schedule.connection_id, self.planned, now=now)
+            await market_limits.record(db, self.feeder, verified, (left_out, self.planned), now=now)
             await note_plan(db, self.feeder, span_of(problem), now)
             await note_let_out(db, self.feeder, schedule, now)
             await clear_alarms(db, (FAILED, UNVERIFIED), self.feeder, now)

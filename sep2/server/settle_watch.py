@@ -1,7 +1,7 @@
 """Days of aggregations are settled by themselves, as the market's profile says, long before readings are forgotten."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -58,31 +58,33 @@ class SettleWatch:
         """Look now."""
         now = self._clock.now()
         async with self._db.read() as db:
-            due = await self._due(db, now)
+            rows = [row for row in await register.every_aggregation(db, AsOf(now)) if row.status in TAKES_PART]
+            profiles = {row.name: read_profile(row.profile, self._settings.market.profiles) for row in rows}
+            due = await self._due(db, rows, profiles, now)
         utility = self._settings.utility
         for one in due:
             rules = Rules(one.profile, policy_of(utility, self._poll_rate_s()), shows_at_once(utility.profile))
             async with self._db.write() as db:
                 await settle(db, one.row, one.span, rules, declared=[], written=Written(WHO, now, now))
-        await self._tell(now)
+        await self._tell(profiles, now)
 
-    async def _tell(self, now: int) -> None:
-        """Set the alarms about bands that were left by far."""
+    async def _tell(self, profiles: Mapping[str, MarketProfile], now: int) -> None:
+        """Set the alarms about bands that were left by far; profiles: by aggregation."""
         async with self._db.read() as db:
-            rows = [row for row in await register.every_aggregation(db, AsOf(now)) if row.status in TAKES_PART]
-            profiles = {row.name: read_profile(row.profile, self._settings.market.profiles) for row in rows}
             wanted = await kept_bands.alarms(db, profiles, now)
             changes = await differs(db, kept_bands.BAND_BROKEN, wanted)
         if changes:
             async with self._db.write() as db:
                 await set_alarms(db, kept_bands.BAND_BROKEN, wanted, now)
 
-    async def _due(self, db: Connection, now: int) -> list[Due]:
+    async def _due(
+        self, db: Connection, rows: Sequence[Row[Any]], profiles: Mapping[str, MarketProfile], now: int
+    ) -> list[Due]:
         found: list[Due] = []
-        for row in await register.every_aggregation(db, AsOf(now)):
-            if row.status not in TAKES_PART or len(found) >= AT_ONCE:
-                continue
-            profile = read_profile(row.profile, self._settings.market.profiles)
+        for row in rows:
+            if len(found) >= AT_ONCE:
+                break
+            profile = profiles[row.name]
             since = now - (max(profile.metering.resettle_days, default=1) + 3) * DAY_S
             runs = await intervals.runs(db, row.id, since)
             found += [Due(row, span, profile) for span in due_days(profile, max(since, row.created), now, runs)]

@@ -11,6 +11,7 @@ from sqlalchemy import make_url
 from certs import pki
 from sep2.store import open_database
 from tests.conftest import postgres_copy
+from tests.server.market import House, house_of
 from tests.server.world import PEOPLE, Ids, People, World, copied, populate, serving
 
 
@@ -88,3 +89,17 @@ async def _settle(people: People, url: str) -> Ids:
         return await populate(database, people)
     finally:
         await database.close()
+
+
+@pytest.fixture
+async def house(people: People, on_sqlite: Settled, tmp_path: Path) -> AsyncIterator[House]:
+    """A server with the market API, on SQLite."""
+    async with house_of(people, on_sqlite.url, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+async def either_house(people: People, on_either: Settled, tmp_path: Path) -> AsyncIterator[House]:
+    """The same on each kind of database."""
+    async with house_of(people, on_either.url, tmp_path) as made:
+        yield made

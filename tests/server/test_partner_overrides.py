@@ -5,8 +5,6 @@ import base64
 import io
 import json
 import zipfile
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,23 +15,9 @@ from sep2.partner.table import BASE
 from sep2.rules.webhooks import is_signed
 from tests.admin.conftest import NOW
 from tests.admin.market import grant_local
-from tests.server.conftest import Settled
-from tests.server.market import House, house_of
-from tests.server.world import People
+from tests.server.market import House
 
 HOUR = 3600
-
-
-@pytest.fixture
-async def house(people: People, on_sqlite: Settled, tmp_path: Path) -> AsyncIterator[House]:
-    async with house_of(people, on_sqlite.url, tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-async def either_house(people: People, on_either: Settled, tmp_path: Path) -> AsyncIterator[House]:
-    async with house_of(people, on_either.url, tmp_path) as made:
-        yield made
 
 
 async def with_devices(house: House) -> None:

@@ -5,33 +5,15 @@ import base64
 import io
 import json
 import zipfile
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from sep2.partner.table import BASE
 from tests.admin.conftest import NOW
 from tests.admin.market import der
-from tests.server.conftest import Settled
-from tests.server.market import House, Partner, house_of
-from tests.server.world import People
+from tests.server.market import House, Partner
 
 HOUR = 3600
 EVEN = NOW - NOW % HOUR + 2 * HOUR
-
-
-@pytest.fixture
-async def house(people: People, on_sqlite: Settled, tmp_path: Path) -> AsyncIterator[House]:
-    async with house_of(people, on_sqlite.url, tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-async def either_house(people: People, on_either: Settled, tmp_path: Path) -> AsyncIterator[House]:
-    async with house_of(people, on_either.url, tmp_path) as made:
-        yield made
 
 
 def said(number: int, **facts: Any) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -13,25 +11,11 @@ import pytest
 from sep2.partner.table import BASE, TABLE
 from tests.admin.conftest import NOW
 from tests.admin.published import publish
-from tests.server.conftest import Settled
-from tests.server.market import House, Partner, house_of
-from tests.server.world import People
+from tests.server.market import House, Partner
 
 HALF_HOUR = 1800
 START = NOW + HALF_HOUR
 PLANS = f"{BASE}/aggregations/VPP/plans"
-
-
-@pytest.fixture
-async def house(people: People, on_sqlite: Settled, tmp_path: Path) -> AsyncIterator[House]:
-    async with house_of(people, on_sqlite.url, tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-async def either_house(people: People, on_either: Settled, tmp_path: Path) -> AsyncIterator[House]:
-    async with house_of(people, on_either.url, tmp_path) as made:
-        yield made
 
 
 def plan(*high_w: float, **more: Any) -> dict[str, Any]:

@@ -76,12 +76,13 @@ def _member(one: MemberOf, bands: Sequence[MemberBand], credit: float) -> Member
 
 async def using(db: Connection, aggregation_id: int, der_id: int, span: tuple[int, int]) -> Row[Any] | None:
     """An accepted plan of an aggregation that leaves a DER something else than nothing to do in a part of a time."""
-    for version in await stored.accepted(db, *span):
-        if version.aggregation_id != aggregation_id:
-            continue
-        known = await deliverables.look(db, aggregation_id, span, span[0], with_limits=False)
-        for member, band in _of_version(version, known.members):
-            if known.members[member].der_id == der_id and _is_used(band, span):
+    versions = [one for one in await stored.accepted(db, *span) if one.aggregation_id == aggregation_id]
+    if not versions:
+        return None
+    members = (await deliverables.look(db, aggregation_id, span, span[0], with_limits=False)).members
+    for version in versions:
+        for member, band in _of_version(version, members):
+            if members[member].der_id == der_id and _is_used(band, span):
                 return version
     return None
 

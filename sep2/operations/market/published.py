@@ -29,17 +29,17 @@ class Run(NamedTuple):
     """generation and load of one of its connections"""
 
 
-async def record(db: Connection, run: Run, now: int) -> bool:
-    """Keep the limits of the run that is published now; whether they were not kept already."""
+async def record(db: Connection, run: Run, now: int) -> set[str]:
+    """Keep the limits of the run that is published now; return the connections of it at which component DERs are."""
     wanted = await stored.connections_of_ders(db, now) & set(run.connections)
     causes = {name: LEFT_OUT if name in run.left_out else "" for name in sorted(wanted)}
     known = await stored.current(db, run.feeder)
     is_same = known is not None and (known.run_id, known.start) == (run.run_id, run.starts[0])
     if known is not None and is_same and await stored.causes(db, known.id) == causes:
-        return False
+        return wanted
     if not causes:
         await stored.supersede(db, run.feeder, now)
-        return False
+        return wanted
     said = {
         "feeder": run.feeder,
         "run_id": run.run_id,
@@ -53,7 +53,7 @@ async def record(db: Connection, run: Run, now: int) -> bool:
     }
     await stored.add(db, said, [_limit(run, name, cause) for name, cause in causes.items()])
     await stored.forget(db, run.feeder, now - KEPT_S)
-    return True
+    return wanted
 
 
 def _limit(run: Run, name: str, cause: str) -> dict[str, object]:
