@@ -218,7 +218,7 @@ async def _register(server: Utility, clients: DemoClients[Homes], day: Day, role
     await clients.advance()
 
 
-async def _prove_meters(server: Utility) -> None:
+async def prove_meters(server: Utility) -> None:
     """Record that the meters count imports positive; limits are judged only by meters of proven sign."""
     for mirror in await server.operator.all_of("/mirrors?total=capped"):
         path = f"/mirrors/{mirror['id']}/reading-sign"
@@ -238,7 +238,7 @@ async def play(
             if not status["controls"]:
                 raise NothingPublished(f"{server.folder / 'server.log'} says why")
             if step == METERS_PROVEN_AT:
-                await _prove_meters(server)
+                await prove_meters(server)
             if step == SILENT_FROM:
                 await clients.disconnect()
             await asyncio.gather(clients.advance(), *([server.kill_and_restart()] if kill else []))

@@ -205,18 +205,18 @@ class Cycle(RoundEndings):
 
     def _is_of(self, problem: Problem, planned: Sequence[Counted]) -> bool:
         """Whether the latest run is of this problem and these plans."""
-        return _unplanned(self.verified) is problem and self.planned == planned
+        run = self.verified
+        return run is not None and run.unplanned.problem is problem and run.planned == planned
 
     async def _with_plans(
         self, problem: Problem, planned: Sequence[Counted], known: tuple[str, Sequence[str]], now: int
     ) -> VerifiedRun:
         """Return a run of a problem in which accepted plans count; known: the run published before, and causes."""
-        run = None if self.verified is None else self.verified.without_plans or self.verified
+        run = None if self.verified is None else self.verified.unplanned
         if run is None or run.problem is not problem:
             run = await self._calculated(problem, *known, now)
-        self.planned = planned
         found = await asyncio.to_thread(plan_bands.with_plans, run, planned, solver=self.solver) if planned else None
-        return found or run
+        return (found or run)._replace(planned=planned)
 
     async def _calculated(self, problem: Problem, run: str, causes: Sequence[str], now: int) -> VerifiedRun:
         # A run's name does not tell ratings apart: a run on another model counts what clients hold of this one.
@@ -307,11 +307,6 @@ def blended(
     """Return a problem with what was measured lately and with outages, and sentences about the former."""
     moved, said = short_term.applied(problem, recent)
     return outage_return.applied(moved, outages, how), said
-
-
-def _unplanned(run: VerifiedRun | None) -> Problem | None:
-    """Return the problem of a run, or of the one without plans that it was made from."""
-    return None if run is None else (run.without_plans or run).problem
 
 
 def _add_to_ledger(path: Path, schedule: EnvelopeSchedule) -> None:

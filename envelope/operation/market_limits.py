@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -13,23 +13,18 @@ from envelope.problem import Direction, Problem
 from envelope.schedule import EnvelopeSchedule
 from envelope.schedule.schedule import whole_w_below
 from sep2.operations.market import bands, published
-from sep2.operations.market.bands import Counted
 from sep2.rules.market.deliverables import Side
 from sep2.store.connection import Connection
 from sep2.store.market import register
 from sep2.store.market.facts import AsOf
 
 
-async def record(
-    db: Connection, feeder: str, verified: VerifiedRun, of: tuple[Collection[str], Sequence[Counted]], *, now: int
-) -> None:
+async def record(db: Connection, feeder: str, verified: VerifiedRun, left_out: Collection[str], *, now: int) -> None:
     """Keep limits of load and generation, and reach, where component DERs are, and what plans leave these.
 
-    of: connections for which an assumption of the run does not hold, and the members with accepted plans.
+    left_out: connections for which an assumption of the run does not hold.
     """
-    left_out, counted = of
-    unplanned = verified.without_plans or verified
-    problem, schedule = unplanned.counted or unplanned.problem, verified.schedule
+    problem, schedule = verified.unplanned.as_calculated, verified.schedule
     rows = np.searchsorted(problem.step_start, schedule.step_start)
     names = _Names(schedule)
     column = {name: k for k, name in enumerate(schedule.connection_id)}
@@ -52,7 +47,7 @@ async def record(
     there = await published.record(db, run, now)
     if there:
         ders = await register.ders_at(db, there, AsOf(now))
-        await bands.record(db, [row.id for row in ders], counted, now)
+        await bands.record(db, [row.id for row in ders], verified.planned, now)
 
 
 _SIDES = (Direction.EXPORT, Direction.IMPORT)

@@ -71,7 +71,7 @@ def with_plans(run: VerifiedRun, counted: Sequence[Counted], *, solver: str | No
 
     run: the run of the same problem without plans. Nobody's limit is below that of `run`, as far as it is counted with.
     """
-    asked = run.counted or run.problem
+    asked = run.as_calculated
     if asked.guarantee not in PLANNED or isinstance(asked.reduced, Divided):
         return None
     narrowed = narrowing(asked, counted)
@@ -89,7 +89,8 @@ def with_plans(run: VerifiedRun, counted: Sequence[Counted], *, solver: str | No
     if not _is_above(problem, schedule, run.schedule):
         log.warning("with accepted plans a limit would be lower than without: limits without them stand")
         return None
-    return VerifiedRun(_narrowed(run.problem, narrowed, run.schedule), schedule, report, problem, run.at, 1.0, run)
+    stated = problem if run.counted is None else _narrowed(run.problem, narrowed, run.schedule)
+    return VerifiedRun(stated, schedule, report, problem, run.at, 1.0, run)
 
 
 def _narrowed(problem: Problem, found: Narrowing, first: EnvelopeSchedule) -> Problem:

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from envelope.operation import credit_check, market_limits, overruled, relied_modes, static_limits
 from envelope.operation.assumptions import Assumptions, ViolatedAssumption, beyond_capacity
@@ -48,15 +47,11 @@ from gridmodel.errors import GridError
 from sep2.errors import SepError
 from sep2.operations import diagrams
 from sep2.operations.controls import MOST_AHEAD
-from sep2.operations.market.bands import Counted
 from sep2.operations.market.published import withdraw
 from sep2.operations.plans import forget_plan, note_plan
 from sep2.store import alarms
 from sep2.store.connection import Connection
 from sep2.store.database import Database
-
-if TYPE_CHECKING:
-    pass
 
 log = logging.getLogger(__name__)
 NO_INPUTS = Inputs()
@@ -129,8 +124,6 @@ class RoundEndings:
     """Latest run."""
     standing: VerifiedRun | None = None
     """The run that is published, where the latest one is not."""
-    planned: Sequence[Counted] = ()
-    """Members with accepted plans in the latest run."""
     tightened: tuple[VerifiedRun, VerifiedRun] | None = None
     """A run that waits, and what of it does not rise above the published limits."""
     unseen: bool = False
@@ -143,11 +136,12 @@ class RoundEndings:
 
     def _said_of_plans(self) -> list[str]:
         """Say how accepted plans count in the latest run."""
-        if not self.planned or self.verified is None:
+        if self.verified is None or not self.verified.planned:
             return []
-        believed = sum(one.member.credit > 0.0 for one in self.planned)
+        planned = self.verified.planned
+        believed = sum(one.member.credit > 0.0 for one in planned)
         counts = "limits count with them" if self.verified.without_plans is not None else "limits are as without them"
-        return [f"accepted plans of {len(self.planned)} members, {believed} of them believed: {counts}"]
+        return [f"accepted plans of {len(planned)} members, {believed} of them believed: {counts}"]
 
     async def _show_expected(self, now: int) -> None:
         """Store what is expected under a new run for operators; a failure does not hold limits back."""
@@ -175,7 +169,7 @@ class RoundEndings:
             if left_out := self._left_out:
                 published = both(envelope, await self._issue_static(db, sorted(left_out), self.safe, now))
             await record_run(db, schedule.run_id, adopted=now + problem.adoption_s, previous=run)
-            await market_limits.record(db, self.feeder, verified, (left_out, self.planned), now=now)
+            await market_limits.record(db, self.feeder, verified, left_out, now=now)
             await note_plan(db, self.feeder, span_of(problem), now)
             await note_let_out(db, self.feeder, schedule, now)
             await clear_alarms(db, (FAILED, UNVERIFIED), self.feeder, now)

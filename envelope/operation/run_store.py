@@ -96,7 +96,7 @@ class RunStore:
             self._keep(verified, model or feeder, feeder, at)
 
     def _keep(self, verified: VerifiedRun, model: str, feeder: str, at: int) -> None:
-        problem = verified.counted or verified.problem
+        problem = verified.as_calculated
         arrays: dict[str, Any] = {}
         said = {
             f.name: to_plain(getattr(problem, f.name), arrays, f.name)

@@ -19,6 +19,7 @@ from envelope.schedule import EnvelopeSchedule, findings
 from envelope.schedule.scaling import FACTORS, NOT_SCALED, scaled
 from gridmodel.arrays import Real
 from sep2.errors import SepError
+from sep2.operations.market.bands import Counted
 from sep2.store.database import Database
 
 if TYPE_CHECKING:
@@ -46,6 +47,18 @@ class VerifiedRun(NamedTuple):
     """Part of the headroom that was kept so that the limits verify; in a divided network (C,) of each connection."""
     without_plans: VerifiedRun | None = None
     """The run that counts with no aggregator's plan, where this one does."""
+    planned: Sequence[Counted] = ()
+    """Members with accepted plans, whether they count in its limits or not."""
+
+    @property
+    def unplanned(self) -> VerifiedRun:
+        """The run of the same problem that counts with no plan."""
+        return self.without_plans or self
+
+    @property
+    def as_calculated(self) -> Problem:
+        """The problem with the limits in force."""
+        return self.counted or self.problem
 
 
 async def calculate_verified(

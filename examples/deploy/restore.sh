@@ -10,6 +10,15 @@ if [ -n "$(ls -A "$data" 2>/dev/null || true)" ]; then
     exit 1
 fi
 base=$(ls "$folder/base" | sort | tail -n 1)
+if [ -n "$time" ]; then
+    # Only a backup that was there by then can be brought up to a time.
+    before=$(date -u -d "$time" +%Y%m%dT%H%M%SZ)
+    base=$(ls "$folder/base" | sort | awk -v before="$before" '$0 < before' | tail -n 1)
+    if [ -z "$base" ]; then
+        echo "no base backup in $folder/base is from before $time" >&2
+        exit 1
+    fi
+fi
 mkdir -p "$data"
 cp -R "$folder/base/$base/." "$data/"
 chmod 0700 "$data"

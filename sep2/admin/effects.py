@@ -15,7 +15,6 @@ from sep2.operations.override_answers import Sent, Told
 from sep2.operations.places import Place
 from sep2.operations.state_out import power_at
 from sep2.rest.route import Request
-from sep2.rules.authority import LOOSENING
 from sep2.rules.limits import Limits
 from sep2.rules.second_person import Act, Need, Policy
 from sep2.store import override_progress, territory
@@ -161,7 +160,7 @@ async def act_of(rq: Request, row: Row[Any], sent: Sent, effects: Sequence[t.Eff
         power_w=held_back_w(effects),
         reason=row.reason,
         protected=sent.named,
-        loosens=[one.place.name for one in sent.told if one.loosens] if row.kind == LOOSENING else [],
+        loosens=[one.place.name for one in sent.told if one.loosens],
     )
 
 

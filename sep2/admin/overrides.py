@@ -216,7 +216,7 @@ async def _warnings(rq: Request, row: Row[Any], sent: Sent) -> list[str]:
     """What an operator has to know beside: that nothing is isolated, and which groups outrank the override."""
     said = [ISOLATION] if row.reason == "network_access" else []
     said += [HELD_ON] if row.review_at is not None else []
-    said += [UNVERIFIED] if row.kind == LOOSENING and any(one.loosens for one in sent.told) else []
+    said += [UNVERIFIED] if any(one.loosens for one in sent.told) else []
     said += await _narrower(rq, row)
     worst = max(primacies_of(rq).override, primacies_of(rq).wide_override)
     if not await listing_controls.any_group_above(rq.db, worst):
@@ -352,7 +352,7 @@ async def show_progress(rq: Request, asked: t.Nothing) -> t.Progress:
         return msgspec.structs.replace(msgspec.json.decode(row.report, type=t.Progress), kept=True)
     found = await progress(rq.db, row, rq.now)
     said = found._asdict() | {"silent": list(found.silent)}
-    return t.Progress(id=row.id, kind=row.kind, state=state_of(row, rq.now), kept=False, **said)
+    return t.Progress(id=row.id, kind=row.kind, state=overrides.state_of(row, rq.now), kept=False, **said)
 
 
 async def _of(rq: Request, row: Row[Any]) -> dict[str, Any]:
@@ -361,7 +361,7 @@ async def _of(rq: Request, row: Row[Any]) -> dict[str, Any]:
         "id": row.id,
         "scope": row.scope,
         "subject": row.subject,
-        "state": state_of(row, rq.now),
+        "state": overrides.state_of(row, rq.now),
         "limits": views.limits(row),
         "modes": modes,
         "start": row.start,
@@ -379,12 +379,3 @@ async def _of(rq: Request, row: Row[Any]) -> dict[str, Any]:
         "reviewed": row.reviewed,
         "reviewer": row.reviewer,
     }
-
-
-def state_of(row: Row[Any], now: int) -> str:
-    """scheduled, active, released or ended."""
-    if row.released is not None:
-        return "released"
-    if row.end <= now:
-        return "ended"
-    return "active" if row.start <= now else "scheduled"

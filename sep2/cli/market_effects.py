@@ -39,13 +39,8 @@ def _ders(found: Sequence[Any]) -> list[tuple[str, ...]]:
         (
             one.der,
             one.connection,
-            *(_watts(watts) for watts in (one.export_before_w, one.export_after_w)),
-            *(_watts(watts) for watts in (one.import_before_w, one.import_after_w)),
+            *map(shown_power, (one.export_before_w, one.export_after_w, one.import_before_w, one.import_after_w)),
             f"{one.lost_wh} Wh",
         )
         for one in found
     ]
-
-
-def _watts(watts: int | None) -> str:
-    return "" if watts is None else shown_power(watts)

@@ -19,10 +19,6 @@ root = override
 NOTICES = ("to", "no.", "due", "sent", "answer by", "answered", "call")
 
 
-def _time(at_s: int | None) -> str:
-    return "" if at_s is None else shown_time(at_s)
-
-
 @verb(root, "notices")
 def show_notices(number: Number = "latest") -> None:
     """Who was told of an override of an aggregation, how often, what they answered, and what devices answered.
@@ -37,9 +33,9 @@ def show_notices(number: Number = "latest") -> None:
     ]
     if one.reason_due is not None:
         why = (
-            f"given at {_time(one.reason_at)}: {one.reason_text}"
+            f"given at {shown_time(one.reason_at)}: {one.reason_text}"
             if one.reason_at is not None
-            else f"due {_time(one.reason_due)}"
+            else f"due {shown_time(one.reason_due)}"
         )
         said.append(f"Reason of the emergency: {why}.")
     rows = [
@@ -48,8 +44,8 @@ def show_notices(number: Number = "latest") -> None:
             str(notice.rung),
             shown_time(notice.due),
             f"{notice.sent} times" if notice.sent else "",
-            _time(notice.answer_by) if notice.must_answer else "none asked for",
-            _time(notice.answered_at),
+            shown_time(notice.answer_by) if notice.must_answer else "none asked for",
+            shown_time(notice.answered_at),
             _call(notice),
         )
         for notice in one.notices
@@ -60,7 +56,7 @@ def show_notices(number: Number = "latest") -> None:
 def _call(notice: t.NoticeTo) -> str:
     if notice.called_at is not None:
         return f"{notice.called_by} at {shown_time(notice.called_at)}: {notice.called_note}"
-    return f"call, since {shown_time(notice.silent_at)}" if notice.silent_at is not None else ""
+    return f"call, since {shown_time(notice.silent_at)}" if notice.must_call else ""
 
 
 def _answer(one: t.AnswerOf) -> str:

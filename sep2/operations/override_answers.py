@@ -23,7 +23,7 @@ class Told(NamedTuple):
     program: int
     """the one that it is sent in"""
     loosens: bool = False
-    """whether it is more than what would hold, at any moment"""
+    """of one that gives more: whether it is more than what would hold, at any moment"""
     before: tuple[Part, ...] = ()
     """what would hold there meanwhile without it"""
 

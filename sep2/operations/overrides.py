@@ -133,7 +133,7 @@ async def send(db: Connection, new: NewOverride, now: int, terms: Terms) -> Sent
         for place, its_programs, is_there in zip(several, programs, there, strict=True):
             one = _Sending(db, new, place, now, end, terms, role)
             done, does = await one.send(its_programs, is_there)
-            tightens |= does or (done is not None and done.loosens and new.kind == LOOSENING)
+            tightens |= does or (done is not None and done.loosens)
             if done is not None:
                 told.append(done)
     await overrides.tie(db, override_id, [number for one in told for number in one.created])
@@ -227,7 +227,7 @@ class _Sending:
             new[-1] = replace(new[-1], randomize_duration=self.terms.spread_s)
         ease = Ease(self.end, self.terms.spread_s * 100) if last.loosens and last.by_control and self._is_wide else None
         done = await self._issue(group.id, new, ease)
-        loosens = any(view.loosens(replace(asked, limits=part.limits)) for part in parts)
+        loosens = self.new.kind == LOOSENING and any(view.loosens(replace(asked, limits=part.limits)) for part in parts)
         replaced = tuple(view.replaced(asked, part) for part in parts)
         every, until = tuple(row.id for row in programs.values()), new[-1].latest_end
         told = Told(self.place, done, parts, replaced, last.said, until, every, group.id, loosens, view.held)
@@ -352,3 +352,12 @@ def columns_of(new: NewOverride, now: int, end: int) -> dict[str, Any]:
 
 def _named(limits: Limits) -> str:
     return ", ".join(f"limits.{name}: {watts}" for name, watts in limits._asdict().items() if watts is not None)
+
+
+def state_of(row: Row[Any], now: int) -> str:
+    """scheduled, active, released or ended."""
+    if row.released is not None:
+        return "released"
+    if row.end <= now:
+        return "ended"
+    return "active" if row.start <= now else "scheduled"

@@ -12,7 +12,7 @@ from sep2.errors import Conflict
 from sep2.operations.alarms import DATABASE_RESTORED, clear_alarm, raise_alarm
 from sep2.operations.creation import told_lately
 from sep2.operations.identifiers import pen_of
-from sep2.store import marks, restored
+from sep2.store import devices, marks, restored
 from sep2.store.connection import Connection
 
 MARK = "restored"
@@ -87,7 +87,8 @@ async def note_lost(db: Connection, device_id: int, mrid: str, status: int | Non
         return False
     if await restored.is_known(db, mrid):  # it is another device's
         return False
-    await restored.heard_of(db, mrid, await restored.lfdi_of(db, device_id), status=status or 0, now=now)
+    device = await devices.one(db, device_id)
+    await restored.heard_of(db, mrid, device.lfdi if device else "", status=status or 0, now=now)
     return True
 
 

@@ -22,7 +22,6 @@ from sep2.operations.resuming import (
     Writing,
     Written,
     alive,
-    around,
     around_each,
     resume,
     say_again,
@@ -34,7 +33,7 @@ from sep2.store import controls, groups, rivals
 from sep2.store.connection import Connection
 from sep2.store.controls import Control
 
-__all__ = ["Wanted", "cuts_over", "intervals_of", "issue_schedules", "keep_others_in_place", "near"]
+__all__ = ["Wanted", "intervals_of", "issue_schedules", "keep_others_in_place", "near"]
 
 
 class Wanted(NamedTuple):
@@ -202,14 +201,6 @@ async def keep_others_in_place(db: Connection, groups_: Sequence[int], now: int)
         return ()
     after = await controls.latest_created_of(db, groups_, now)
     return ids_of(await say_again(db, found, now, after=after))
-
-
-async def cuts_over(db: Connection, group_id: int, wanted: Sequence[timeline.Interval], now: int) -> list[int]:
-    """Where something stronger ends for one of a group's devices, while these limits are to hold."""
-    group = await groups.one(db, group_id)
-    if group is None or not wanted:
-        return []
-    return sorted(_cuts(await around(db, group, now, max(interval.end for interval in wanted)), wanted))
 
 
 def _cuts(around_it: Around, wanted: Iterable[timeline.Interval]) -> set[int]:

@@ -30,6 +30,8 @@ async def look_at_device(db: Connection, device_id: int, now: int) -> None:
 
 async def look_at_client(db: Connection, client_id: int, lfdi: str, now: int) -> None:
     """Clear the alarm of a client, where it stands and all its devices are bound."""
+    if not await alarms.is_about(db, DEFAULT_IN_FORCE, lfdi):
+        return
     newcomers = (await inherited.house(db)).newcomers or NO_GROUP
     if not await unlimited.has_any(db, client_id, newcomers):
         await _clear(db, lfdi, now)

@@ -8,7 +8,7 @@ from sep2.rest.types import Asked, Epoch, Span
 from sep2.rules.market.plan_forms import Named
 from sep2.rules.market.register import Service
 
-Words = Annotated[str, Meta(min_length=1, max_length=1000)]
+Words = Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]+$(?!\n)", max_length=400)]
 HolderWord = Literal["wholesale", "local", "retail"]
 StateWord = Literal["requested", "held", "released", "denied"]
 

@@ -9,6 +9,7 @@ from sqlalchemy import Row
 from sep2.operations.issuing import limits_of
 from sep2.operations.market import overrides
 from sep2.operations.market.overrides import Answer
+from sep2.operations.overrides import state_of
 from sep2.partner import override_types as t
 from sep2.partner.access import party_of
 from sep2.rest.route import Request, listed, page
@@ -68,16 +69,10 @@ def _of(row: Row[Any], notices: Sequence[Row[Any]], now: int) -> dict[str, Any]:
         "id": row.override_id,
         "aggregation": row.aggregation_name,
         "notice": row.notice_class,
-        "state": _state(row, now),
+        "state": state_of(row, now),
         "limits": {name: watts for name, watts in limits_of(row)._asdict().items() if watts is not None},
         "answer_by": max(waits, default=None),
     }
-
-
-def _state(row: Row[Any], now: int) -> str:
-    if row.released is not None:
-        return "released"
-    return "ended" if row.end <= now else "active" if row.start <= now else "scheduled"
 
 
 def _answer(row: Row[Any]) -> t.OwnAnswer:

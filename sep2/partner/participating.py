@@ -1,6 +1,6 @@
 """A party's aggregations as it hands them in: made, changed, submitted for review, withdrawn, disputed."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -19,7 +19,8 @@ from sep2.rest.types import Nothing
 from sep2.rules.market.profile import MarketProfile
 from sep2.rules.market.profiles import fingerprint, read_profile
 from sep2.rules.market.register import AggregationFacts
-from sep2.store.market import register
+from sep2.rules.names import key_of
+from sep2.store.market import facts, register
 from sep2.store.market.facts import AsOf, Written
 
 FIELDS = AggregationFacts.__struct_fields__
@@ -45,7 +46,7 @@ async def put_aggregation(rq: Request, asked: t.AggregationSaid) -> t.Aggregatio
         row = await own.mine(rq, "aggregation", AsOf(written.start))
     except NotFound:
         await _refuse_known(rq)
-        party = await entries.identity(rq.db, "party", (await own.party_row(rq)).name)
+        party = await own.party_row(rq)
         new = AggregationFacts(**{**said, "iso_resource_id": ""})
         name = rq.ids["aggregation"]
         await aggregations.add_aggregation(rq.db, name, party, new, own=profiles, written=written)
@@ -78,11 +79,12 @@ async def _refuse_known(rq: Request) -> None:
 async def change_members(rq: Request, asked: t.ChangesSaid) -> t.Changed:
     """The members of the aggregation with those that join and without those that leave; who is new is reviewed."""
     row, written = await own.mine(rq, "aggregation", AsOf(rq.now)), _written(rq, asked.valid_from)
+    names = [*(one.der for one in asked.end), *(one.der for one in asked.add)]
+    ders = await _own_ders(rq, names)
     for one in asked.end:
-        der = await _own_der(rq, one.der)
-        await aggregations.end_member(rq.db, row, der, _written(rq, one.valid_to))
+        await aggregations.end_member(rq.db, row, ders[one.der], _written(rq, one.valid_to))
     if asked.add:
-        new = [NewMember(await _own_der(rq, one.der), one.share_ppm, one.valid_to, one.iso_node) for one in asked.add]
+        new = [NewMember(ders[one.der], one.share_ppm, one.valid_to, one.iso_node) for one in asked.add]
         await aggregations.add_members(rq.db, row, new, _profile(rq, row.profile), written=written)
     await grouping.follow(rq.db, rq.now)
     review = None
@@ -93,11 +95,14 @@ async def change_members(rq: Request, asked: t.ChangesSaid) -> t.Changed:
     return t.Changed(members=[own.member_of(one) for one in found], review=review)
 
 
-async def _own_der(rq: Request, name: str) -> Row[Any]:
-    row = await entries.identity(rq.db, "der", name)
-    if row.party_id != party_of(rq).party_id:
-        raise entries.UnknownDer(name[:80])
-    return row
+async def _own_ders(rq: Request, names: Collection[str]) -> dict[str, Row[Any]]:
+    """The party's own DERs of these names; that of another is as unknown as none."""
+    known = await facts.identities(rq.db, register.IDENTITIES["der"], {key_of(name) for name in names})
+    own_ones = {key: row for key, row in known.items() if row.party_id == party_of(rq).party_id}
+    for name in names:
+        if key_of(name) not in own_ones:
+            raise entries.UnknownDer(name[:80])
+    return {name: own_ones[key_of(name)] for name in names}
 
 
 async def submit_aggregation(rq: Request, asked: Nothing) -> shown_as.ReviewShown:

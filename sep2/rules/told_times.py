@@ -1,8 +1,7 @@
 """Times in sentences that people read: in the utility's zone, with the offset."""
 
 from contextvars import ContextVar
-from datetime import UTC, datetime, timedelta, timezone
-from zoneinfo import ZoneInfo
+from datetime import UTC, datetime
 
 from sep2.rules.days import LocalTime
 
@@ -23,8 +22,7 @@ def told(at: int) -> str:
     local = _LOCAL.get()
     if local is None or not (local.zone or local.offset_s):
         return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%SZ}"
-    zone = ZoneInfo(local.zone) if local.zone else timezone(timedelta(seconds=local.offset_s))
-    return datetime.fromtimestamp(at, zone).isoformat(" ", timespec="seconds")
+    return local.iso(at).replace("T", " ")
 
 
 def told_length(seconds: int) -> str:

@@ -138,11 +138,8 @@ class State:
     async def refresh(self) -> None:
         """Take over what operators set while the server runs."""
         async with self.db.read() as db:
-            said = await marks.starting_with(db, "")
-        found = {
-            name.removeprefix(rates.POLL_RATE): rate for name, rate in said.items() if name.startswith(rates.POLL_RATE)
-        }
-        copy = restored.read(said.get(restored.MARK))
+            mark, found = await marks.one_and_starting_with(db, restored.MARK, rates.POLL_RATE)
+        copy = restored.read(mark)
         held, self.house.holds = self.house.holds, copy is not None and copy.holds
         if held and not self.house.holds:
             self.wake()

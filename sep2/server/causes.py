@@ -5,7 +5,7 @@ import contextlib
 import logging
 import shutil
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,13 +23,12 @@ from sep2.operations.alarms import (
     READING_UNPROVEN,
     Wanted,
     clear_alarm,
-    differs,
     raise_alarm,
-    set_alarms,
 )
 from sep2.rules.alarm_kinds import ACT_NOW, ACT_SOON
 from sep2.rules.reach import unsupported
 from sep2.server.dialect import Dialects
+from sep2.server.leading import have_stand
 from sep2.server.owed import Implausible, unanswered_controls
 from sep2.store import alarms, causes
 from sep2.store.connection import Connection
@@ -118,7 +117,7 @@ class Causes:
                         await clear_alarm(db, code, subject, now)
         async with self._db.read() as db:
             owed = await unanswered_controls(db, now, self._poll_rate_s())
-        await self._have_stand({CONTROL_UNANSWERED: owed}, now)
+        await have_stand(self._db, {CONTROL_UNANSWERED: owed}, now)
         if self._meters_at is None or abs(now - self._meters_at) >= METERS_EVERY_S:
             self._meters_at = now
             await self._look_at_meters(now)
@@ -133,16 +132,7 @@ class Causes:
             said = "it is not known whether what they post is import or export; their limits are judged unknown"
             wanted = {lfdi: Wanted(f"{len(names)} devices: {said}", members=names) for lfdi, names in of_client.items()}
             every = {READING_UNPROVEN: wanted, READING_IMPLAUSIBLE: await self._implausible.wanted(db, now)}
-        await self._have_stand(every, now)
-
-    async def _have_stand(self, every: Mapping[str, Mapping[str, Wanted]], now: int) -> None:
-        """Have exactly these alarms of some codes stand; nothing is written where they do."""
-        async with self._db.read() as db:
-            others = [code for code, wanted in every.items() if await differs(db, code, wanted)]
-        if others:
-            async with self._db.write() as db:
-                for code in others:
-                    await set_alarms(db, code, every[code], now)
+        await have_stand(self._db, every, now)
 
     async def _quiet(self, db: Connection, now: int) -> list[str]:
         """The clients that have spoken as they are registered for long enough, as far as this process has seen."""

@@ -3,11 +3,10 @@
 import logging
 
 from sep2.clock import Clock
-from sep2.operations.alarms import differs, set_alarms
 from sep2.operations.market import dispatches
 from sep2.operations.market.dispatches import House
 from sep2.rules.events import shows_at_once
-from sep2.server.leading import look_every
+from sep2.server.leading import have_stand, look_every
 from sep2.settings import Settings
 from sep2.store.database import Database
 from sep2.store.market import dispatches as stored
@@ -42,8 +41,4 @@ class DispatchWatch:
                     await dispatches.recheck(db, [row.id], self._house, now)
         async with self._db.read() as db:
             wanted = await dispatches.alarms(db, now)
-            changed = [code for code, these in wanted.items() if await differs(db, code, these)]
-        if changed:
-            async with self._db.write() as db:
-                for code in changed:
-                    await set_alarms(db, code, wanted[code], now)
+        await have_stand(self._db, wanted, now)

@@ -4,10 +4,9 @@ import logging
 from pathlib import Path
 
 from sep2.clock import Clock
-from sep2.operations.alarms import differs, set_alarms
 from sep2.operations.market import override_files, override_notices
 from sep2.operations.market.override_notices import AT_ONCE
-from sep2.server.leading import look_every
+from sep2.server.leading import have_stand, look_every
 from sep2.settings import Settings
 from sep2.store.database import Database
 from sep2.store.market import overrides as stored
@@ -62,8 +61,4 @@ class LadderWatch:
     async def _alarms(self, now: int) -> None:
         async with self._db.read() as db:
             wanted = await override_notices.alarms(db, now)
-            changed = [code for code, these in wanted.items() if await differs(db, code, these)]
-        if changed:
-            async with self._db.write() as db:
-                for code in changed:
-                    await set_alarms(db, code, wanted[code], now)
+        await have_stand(self._db, wanted, now)

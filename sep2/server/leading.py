@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from sep2.errors import SepError
+from sep2.operations.alarms import Wanted, differs, set_alarms
 from sep2.store.database import Database
 
 
@@ -22,3 +23,13 @@ async def look_every(
         except SepError as problem:
             log.warning("%s: %s", later, problem)
         await asyncio.sleep(seconds)
+
+
+async def have_stand(database: Database, every: Mapping[str, Mapping[str, Wanted]], now: int) -> None:
+    """Have exactly these alarms of some codes stand, by code and subject; nothing is written where they do."""
+    async with database.read() as db:
+        others = [code for code, wanted in every.items() if await differs(db, code, wanted)]
+    if others:
+        async with database.write() as db:
+            for code in others:
+                await set_alarms(db, code, every[code], now)

@@ -10,10 +10,10 @@ from sqlalchemy import Row
 
 from sep2.clock import Clock
 from sep2.errors import SepError
-from sep2.operations.alarms import differs, set_alarms
 from sep2.operations.market import verdicts
 from sep2.operations.market.verdicts import VERDICT_LATE, Found, Question
 from sep2.rules.market.profiles import read_profile
+from sep2.server.leading import have_stand
 from sep2.settings import Settings
 from sep2.store.database import Database
 from sep2.store.market import plans as stored
@@ -84,10 +84,7 @@ class PlanVerdicts:
     async def _tell(self, now: int) -> None:
         async with self._db.read() as db:
             wanted = await verdicts.alarms(db, now)
-            changes = await differs(db, VERDICT_LATE, wanted)
-        if changes:
-            async with self._db.write() as db:
-                await set_alarms(db, VERDICT_LATE, wanted, now)
+        await have_stand(self._db, {VERDICT_LATE: wanted}, now)
 
 
 def _answer(asked: Question) -> Found:

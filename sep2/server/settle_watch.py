@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row
 
 from sep2.clock import Clock
-from sep2.operations.alarms import differs, set_alarms
 from sep2.operations.judging import policy_of
 from sep2.operations.market import kept_bands
 from sep2.operations.market.aggregations import TAKES_PART
@@ -17,7 +16,7 @@ from sep2.rules.events import shows_at_once
 from sep2.rules.market.clocks import day_bounds
 from sep2.rules.market.profile import MarketProfile
 from sep2.rules.market.profiles import read_profile
-from sep2.server.leading import look_every
+from sep2.server.leading import have_stand, look_every
 from sep2.settings import Settings
 from sep2.store.connection import Connection
 from sep2.store.database import Database
@@ -59,7 +58,9 @@ class SettleWatch:
         now = self._clock.now()
         async with self._db.read() as db:
             rows = [row for row in await register.every_aggregation(db, AsOf(now)) if row.status in TAKES_PART]
-            profiles = {row.name: read_profile(row.profile, self._settings.market.profiles) for row in rows}
+            own = self._settings.market.profiles
+            read = {name: read_profile(name, own) for name in {row.profile for row in rows}}
+            profiles = {row.name: read[row.profile] for row in rows}
             due = await self._due(db, rows, profiles, now)
         utility = self._settings.utility
         for one in due:
@@ -72,10 +73,7 @@ class SettleWatch:
         """Set the alarms about bands that were left by far; profiles: by aggregation."""
         async with self._db.read() as db:
             wanted = await kept_bands.alarms(db, profiles, now)
-            changes = await differs(db, kept_bands.BAND_BROKEN, wanted)
-        if changes:
-            async with self._db.write() as db:
-                await set_alarms(db, kept_bands.BAND_BROKEN, wanted, now)
+        await have_stand(self._db, {kept_bands.BAND_BROKEN: wanted}, now)
 
     async def _due(
         self, db: Connection, rows: Sequence[Row[Any]], profiles: Mapping[str, MarketProfile], now: int

@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import Sequence
 
-from sep2.operations.alarms import SETTING_NOT_FOLLOWED, Wanted, differs, set_alarms
+from sep2.operations.alarms import SETTING_NOT_FOLLOWED, Wanted
 from sep2.operations.followed_modes import Interval, compare
 from sep2.operations.judging import AT_ONCE, Policy
 from sep2.rules.set_modes import Checked, Fit
+from sep2.server.leading import have_stand
 from sep2.store import alarms, judged, measured_modes
 from sep2.store.database import Database
 
@@ -44,11 +45,7 @@ class UnfollowedModes:
                 break
             after = ids[-1]
             await asyncio.sleep(0)
-        async with self._db.read() as db:
-            changed = await differs(db, SETTING_NOT_FOLLOWED, found)
-        if changed:
-            async with self._db.write() as db:
-                await set_alarms(db, SETTING_NOT_FOLLOWED, found, now)
+        await have_stand(self._db, {SETTING_NOT_FOLLOWED: found}, now)
         self._until = until
 
 

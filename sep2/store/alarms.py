@@ -141,6 +141,13 @@ async def _clear(db: Connection, which: Sequence[ColumnElement[bool]], now: int)
     return (await db.run(cleared)).rowcount
 
 
+async def is_about(db: Connection, code: str, name: str) -> bool:
+    """Whether an alarm of that code stands about a name, as its subject or as one of its members."""
+    named = exists().where(member.c.alarm_id == t.c.id, member.c.name == name)
+    query = select(t.c.id).where(t.c.code == code, _STANDS, or_(t.c.subject == name, named)).limit(1)
+    return await db.one(query) is not None
+
+
 async def stands(db: Connection, code: str, subject: str) -> bool:
     """Whether there is an alarm of that code and subject that nobody and nothing has cleared."""
     return await db.one(select(t.c.id).where(*_one(code, subject)).limit(1)) is not None

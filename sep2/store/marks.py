@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from sqlalchemy import Select, bindparam, delete, insert, select, update
+from sqlalchemy import Select, bindparam, delete, insert, or_, select, update
 
 from sep2.store.connection import Connection
 from sep2.store.tables import setting as t
@@ -38,6 +38,19 @@ async def starting_with(db: Connection, prefix: str) -> dict[str, str]:
         rows = await db.all(_starting_with(prefix))
         db.memo[prefix, "*"] = {row.name.removeprefix(prefix): row.value for row in rows}
     return dict(db.memo[prefix, "*"])
+
+
+async def one_and_starting_with(db: Connection, name: str, prefix: str) -> tuple[str | None, dict[str, str]]:
+    """The value of a name, and all values whose name begins so, by the rest of their name; in one statement."""
+    found = {row.name: row.value for row in await db.all(_one_and_starting_with(prefix), wanted=name)}
+    one = found.pop(name, None)
+    return one, {key.removeprefix(prefix): value for key, value in found.items()}
+
+
+@cache
+def _one_and_starting_with(prefix: str) -> Select[tuple[str, str]]:
+    begins = t.c.name.startswith(prefix, autoescape=True)
+    return select(t.c.name, t.c.value).where(or_(t.c.name == bindparam("wanted"), begins))
 
 
 @cache

@@ -13,7 +13,6 @@ from sep2.store.tables import (
     curve,
     default_control,
     der_document,
-    end_device,
     member,
     mirror_meter_reading,
     mirror_usage_point,
@@ -90,11 +89,3 @@ _CURVES = _CURVES.add_columns(curve.c.autonomous_v_ref).where(among(curve.c.id, 
 async def curves(db: Connection, ids: Sequence[int]) -> dict[int, Row[Any]]:
     """These curves by their numbers."""
     return {row.id: row for row in await db.all(_CURVES, these=list(ids))} if ids else {}
-
-
-_BY_LFDI = select(end_device.c.id, end_device.c.lfdi).where(among(end_device.c.lfdi, _THESE))
-
-
-async def numbers(db: Connection, lfdis: Sequence[str]) -> dict[int, str]:
-    """The LFDIs of devices by their numbers."""
-    return {row.id: row.lfdi for row in await db.all(_BY_LFDI, these=list(lfdis))} if lfdis else {}

@@ -40,12 +40,6 @@ async def is_known(db: Connection, mrid: str) -> bool:
     return await db.one(select(control.c.id).where(control.c.mrid == mrid)) is not None
 
 
-async def lfdi_of(db: Connection, device_id: int) -> str:
-    """The LFDI of a device."""
-    row = await db.one(select(end_device.c.lfdi).where(end_device.c.id == device_id))
-    return row.lfdi if row else ""
-
-
 async def heard_of(db: Connection, mrid: str, lfdi: str, *, status: int, now: int) -> None:
     """A device has answered to a control that is not known."""
     said = {"mrid": mrid, "lfdi": lfdi, "status": status, "first_heard": now, "last_heard": now}

@@ -106,6 +106,27 @@ def test_what_is_in_a_folder_is_never_overwritten(tmp_path: Path) -> None:
     assert "is not empty" in done.stderr
 
 
+def test_a_time_is_reached_from_the_newest_backup_that_was_there_by_then(tmp_path: Path) -> None:
+    backups = tmp_path / "backups"
+    for name in ("20261101T000000Z", "20261108T000000Z"):
+        (backups / "base" / name).mkdir(parents=True)
+        (backups / "base" / name / "PG_VERSION").write_text(name)
+
+    def put_back(data: str, time: str) -> subprocess.CompletedProcess[str]:
+        script = [DEPLOY / "restore.sh", backups, tmp_path / data, time]
+        return subprocess.run(script, capture_output=True, check=False, text=True)
+
+    for data, time, name in (
+        ("a", "2026-11-07 12:00:00+00", "20261101T000000Z"),
+        ("b", "2026-11-08 01:30:00+01", "20261108T000000Z"),
+    ):
+        assert put_back(data, time).returncode == 0
+        assert (tmp_path / data / "PG_VERSION").read_text() == name
+    done = put_back("c", "2026-10-31 00:00:00+00")
+    assert (done.returncode, "is from before 2026-10-31" in done.stderr) == (1, True)
+    assert not (tmp_path / "c").exists()
+
+
 def assert_served(words: list[str]) -> None:
     """These words are a command that our command line knows."""
     assert words[0] == "serve"

@@ -11,6 +11,7 @@ from typing import Any
 
 from envelope.demo.market.network import FEEDERS, RATED_W
 from envelope.demo.market.opening import DAY, House, members_of
+from envelope.demo.simulation import prove_meters
 
 Say = Callable[[str], None]
 FIRST_BID_W = 395_000
@@ -23,6 +24,7 @@ DISOBEYS = "B03"
 LOCAL = ("A09", "A10")
 """South's batteries that serve the utility's own program from 18:00 on."""
 PATIENCE = 3000
+"""How often a plan is looked at before its verdict counts as missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +66,8 @@ async def play(house: House, say: Say) -> Result:
         f"D-1 09:00  North bids {2 * FIRST_BID_W / 1000:.0f} kW: {first['state']}, at most"
         f" {step['max_w'] / 1000:.0f} kW at a feeder ({step['binding'] or 'reach'})."
     )
-    second = await _plan(house, {name: watts // 1000 * 1000 for name, watts in deliverable.items()})
-    planned = sum(watts // 1000 * 1000 for watts in deliverable.values())
+    bid = {name: watts // 1000 * 1000 for name, watts in deliverable.items()}
+    second, planned = await _plan(house, bid), sum(bid.values())
     say(f"D-1 09:20  North bids {planned / 1000:.0f} kW instead: {second['state']}.")
     await house.pass_until(DAY - timedelta(hours=10, minutes=30))
     await _instruct(house, "award", planned)
@@ -88,16 +90,10 @@ async def play(house: House, say: Say) -> Result:
 async def _deliverable(house: House) -> dict[str, int]:
     await house.pass_until(DAY - timedelta(hours=18))
     await house.pass_until(DAY - timedelta(hours=16), step_s=1800)
-    await _prove_meters(house)
+    await prove_meters(house.server)
     path = f"/aggregations/North VPP/deliverable?level=iso_node&start={stamp(EVENT_FROM)}&end={stamp(EVENT_UNTIL)}"
     found = await house.parties["North"].get(path)
     return {one["node"]: min(int(each["max_w"]) for each in one["spans"]) for one in found["nodes"]}
-
-
-async def _prove_meters(house: House) -> None:
-    """Record that the meters' sign was compared on site; only then they are believed."""
-    for mirror in await house.server.operator.all_of("/mirrors?total=capped"):
-        await house.ask("PUT", f"/mirrors/{mirror['id']}/reading-sign", {"reading_sign": "as-posted"})
 
 
 async def _plan(house: House, watts: dict[str, int]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from sep2.admin.types import market_overrides as t
 from sep2.operations.market import entries, overrides
 from sep2.operations.market.overrides import NewMarketOverride
 from sep2.operations.override_progress import progress
-from sep2.operations.overrides import NewOverride
+from sep2.operations.overrides import NewOverride, state_of
 from sep2.rest.route import Request, listed, page
 from sep2.rest.types import Listed, Nothing
 from sep2.rules.limits import Limits
@@ -167,7 +167,7 @@ async def _of(rq: Request, row: Row[Any], notices: Sequence[Row[Any]], answers: 
         "aggregation": row.aggregation_name,
         "party": row.party_name,
         "notice": row.notice_class,
-        "state": desk.state_of(row, rq.now),
+        "state": state_of(row, rq.now),
         "answered": _answered(notices),
         "limits": views.limits(row),
         "modes": modes,

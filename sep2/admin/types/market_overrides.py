@@ -60,6 +60,11 @@ class NoticeTo(Struct, frozen=True, kw_only=True):
     called_by: str
     called_note: str
 
+    @property
+    def must_call(self) -> bool:
+        """Whether a person has to call: it was asked for often enough, and nobody has answered or called since."""
+        return self.silent_at is not None and self.called_at is None and self.answered_at is None
+
 
 class AnswerOf(Struct, frozen=True, kw_only=True):
     """What a party says of an override; a nack is a dispute, which lifts nothing."""

@@ -67,7 +67,7 @@ async def show_notices(visit: Visit, asked: NoticesForm) -> dict[str, Any]:
         "words": words,
         "may": visit.may(overrides.note_override_call),
         "needs": visit.needs(overrides.note_override_call),
-        "silent": any(_must_call(one) for one in shown.notices),
+        "silent": any(one.must_call for one in shown.notices),
         "call": body_of(o.CallNote(note=words)) if words else "",
         "reason": body_of(o.EmergencyReason(reason=words)) if words else "",
         "outcomes": {
@@ -101,7 +101,3 @@ def _decision(asked: ReviewForm) -> t.NewDecision:
         evidence=[asked.evidence.strip()] if asked.evidence.strip() else [],
     )
     return t.NewDecision(ders=[one], others="ok", note=asked.note)
-
-
-def _must_call(one: o.NoticeTo) -> bool:
-    return one.silent_at is not None and one.called_at is None and one.answered_at is None

@@ -74,12 +74,14 @@ def _member(one: MemberOf, bands: Sequence[MemberBand], credit: float) -> Member
     return Member(share.der, one.connection, share.gen, share.load, share.ppm, bands, credit)
 
 
-async def using(db: Connection, aggregation_id: int, der_id: int, span: tuple[int, int]) -> Row[Any] | None:
-    """An accepted plan of an aggregation that leaves a DER something else than nothing to do in a part of a time."""
+async def using(
+    db: Connection, aggregation_id: int, der_id: int, span: tuple[int, int], *, now: int
+) -> Row[Any] | None:
+    """An accepted plan of an aggregation that gives a DER a band that is not zero in a part of a time."""
     versions = [one for one in await stored.accepted(db, *span) if one.aggregation_id == aggregation_id]
     if not versions:
         return None
-    members = (await deliverables.look(db, aggregation_id, span, span[0], with_limits=False)).members
+    members = (await deliverables.look(db, aggregation_id, span, now)).members
     for version in versions:
         for member, band in _of_version(version, members):
             if members[member].der_id == der_id and _is_used(band, span):
@@ -94,7 +96,9 @@ def _is_used(band: MemberBand, span: tuple[int, int]) -> bool:
 
 async def record(db: Connection, der_ids: Collection[int], found: Sequence[Counted], now: int) -> None:
     """Keep the bands that limits of some DERs are published with now; those of them without one have none any more."""
-    standing = {(row.aggregation_id, row.component_der_id): row for row in await stored.standing(db, der_ids)}
+    # The facts of a member may begin later than now, when it is at none of the connections yet.
+    about = {*der_ids, *(one.der_id for one in found)}
+    standing = {(row.aggregation_id, row.component_der_id): row for row in await stored.standing(db, about)}
     rows, kept = [], set()
     for one in found:
         key, body = (one.aggregation_id, one.der_id), _packed(one.member)

@@ -192,7 +192,7 @@ async def _refuse_clashes(
 async def _free(db: Connection, row: Row[Any], taken: Span, written: Written) -> None:
     """Cut a time out of a commitment; what is left of it before keeps its number, what is left after gets its own."""
     if row.holder == Holder.WHOLESALE and row.state == State.HELD:
-        await _refuse_planned(db, row, taken)
+        await _refuse_planned(db, row, taken, written.now)
     left = without(Span(row.start, row.end), taken)
     if not left:
         await _put(db, row, State.RELEASED, written=written)
@@ -205,13 +205,13 @@ async def _free(db: Connection, row: Row[Any], taken: Span, written: Written) ->
         await _state(db, number, State(row.state), span, written=written)
 
 
-async def _refuse_planned(db: Connection, row: Row[Any], taken: Span) -> None:
+async def _refuse_planned(db: Connection, row: Row[Any], taken: Span, now: int) -> None:
     which = dispatches.Which(row.aggregation_id, taken.start, taken.end)
     using = [one for one in await dispatches.every(db, which) if one.target_w]
     if using:
         one = using[0]
         raise Planned(f"{one.kind} {one.iso_dispatch_id} sequence {one.sequence} {told_span(one.start, one.end)}")
-    plan = await bands.using(db, row.aggregation_id, row.component_der_id, taken)
+    plan = await bands.using(db, row.aggregation_id, row.component_der_id, taken, now=now)
     if plan is not None:
         raise Planned(f"plan {plan.market_plan_id} version {plan.version} {told_span(plan.start, plan.end)}")
 

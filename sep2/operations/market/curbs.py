@@ -11,6 +11,7 @@ from sep2.operations.market.plans import body_of, members_at
 from sep2.operations.override_answers import Told
 from sep2.operations.places import Place, places_of
 from sep2.rules.limits import Limits
+from sep2.rules.market.bands import of_bases
 from sep2.rules.market.curbing import (
     Curb,
     DerEffect,
@@ -19,6 +20,7 @@ from sep2.rules.market.curbing import (
     PlannedPower,
     PlanRef,
     Spread,
+    by_der,
     lost_wh,
     spread,
 )
@@ -31,8 +33,6 @@ from sep2.store.market import published, register, seen
 from sep2.store.market.facts import AsOf
 
 DIRECTIONS = ("import_w", "export_w", "gen_w", "load_w")
-BASES = ("forecast", "bid", "award", "dispatch")
-"""What plans rest on; of several the later counts."""
 
 
 class At(NamedTuple):
@@ -164,16 +164,16 @@ async def effect(
 ) -> Effect:
     """What an override does; told: what each place was told, or would be."""
     of_place = {one.place.key: one for one in told}
-    before = [curb for one in to.at if one.place.key in of_place for curb in _curbs(one, of_place, before=True)]
-    after = [curb for one in to.at if one.place.key in of_place for curb in _curbs(one, of_place, before=False)]
+    there = [one for one in to.at if one.place.key in of_place]
+    before, after = ([curb for one in there for curb in _curbs(one, of_place, before=when)] for when in (True, False))
     refs, planned = await _planned(db, row, span, to.names, now=now)
     lost = lost_wh(planned, before, after)
+    before_of, after_of = by_der(before), by_der(after)
     return Effect(
         fraction_ppm=share.fraction_ppm,
         ders=[
-            _der(name, one, of_place, kept=one.place.key in share.kept, lost=lost.get(name, 0))
-            for one in to.at
-            if one.place.key in of_place
+            _der(name, one, (before_of.get(name, ()), after_of.get(name, ())), share, lost=lost.get(name, 0))
+            for one in there
             for name in one.ders
         ],
         not_reached=list(to.silent),
@@ -184,12 +184,12 @@ async def effect(
     )
 
 
-def _curbs(one: At, told: Mapping[str, Told], *, before: bool, of: int | None = None) -> list[Curb]:
-    """What each DER at a place may do, its equal part of what the place may; of: how many share it, if not these."""
+def _curbs(one: At, told: Mapping[str, Told], *, before: bool) -> list[Curb]:
+    """What each DER at a place may do: its equal part of what the place may."""
     said, found = told[one.place.key], []
     for part in said.before if before else said.parts:
         out, into = _least(part.limits.export_w, part.limits.gen_w), _least(part.limits.import_w, part.limits.load_w)
-        count = of or len(one.ders)
+        count = len(one.ders)
         each = (None if out is None else out // count, None if into is None else into // count)
         found += [Curb(name, part.start, part.end, *each) for name in one.ders]
     return found
@@ -199,11 +199,9 @@ def _least(*watts: int | None) -> int | None:
     return min((one for one in watts if one is not None), default=None)
 
 
-def _der(name: str, one: At, told: Mapping[str, Told], *, kept: bool, lost: int) -> DerEffect:
-    # All DERs of a place have the same part of what it may, so that one of them stands for each.
-    before, after = (
-        _curbs(one._replace(ders=one.ders[:1]), told, before=when, of=len(one.ders)) for when in (True, False)
-    )
+def _der(name: str, one: At, curbs: tuple[Sequence[Curb], Sequence[Curb]], share: Shared, *, lost: int) -> DerEffect:
+    """What one DER of a place may do; curbs: before, and with the override."""
+    before, after = curbs
     return DerEffect(
         der=name,
         connection=one.place.connection_name,
@@ -211,7 +209,7 @@ def _der(name: str, one: At, told: Mapping[str, Told], *, kept: bool, lost: int)
         export_after_w=_least(*(curb.inject_w for curb in after)),
         import_before_w=_least(*(curb.draw_w for curb in before)),
         import_after_w=_least(*(curb.draw_w for curb in after)),
-        kept_by_contract=kept,
+        kept_by_contract=one.place.key in share.kept,
         lost_wh=lost,
     )
 
@@ -227,8 +225,9 @@ async def _planned(
     ]  # fmt: skip
     by_der: dict[str, list[PlannedPower]] = {}
     known = await deliverables.look(db, row.id, span, now, with_limits=False) if versions else None
-    for version in sorted(versions, key=lambda one: (BASES.index(one.basis), one.id)):
+    for n in reversed(of_bases([(one.basis, one.id) for one in versions])):
         assert known is not None
+        version = versions[n]
         found: dict[str, list[PlannedPower]] = {}
         for series in await body_of(db, version.id):
             members = members_at([series.node], known.members)[series.node]

@@ -1,6 +1,5 @@
 """Overrides of aggregations: sent as overrides of the desk together with their notices, answered, accounted for."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -221,13 +220,11 @@ async def give_reason(db: Connection, row: Row[Any], reason: str, written: Writt
     await override_notices.tell_all(db, row, "override_reason", {"reason_text": reason}, now=written.now)
 
 
-async def note_call(db: Connection, row: Row[Any], note: str, written: Written) -> int:
-    """Note that somebody has called about the notices that nobody answered; how many there were."""
+async def note_call(db: Connection, row: Row[Any], note: str, written: Written) -> None:
+    """Note that somebody has called about the notices that nobody answered."""
     said = {"called_at": written.now, "called_by": written.by, "called_note": note}
-    found = await stored.called(db, row.id, **said)
-    if not found:
+    if not await stored.called(db, row.id, **said):
         raise NobodyToCall(str(row.override_id))
-    return found
 
 
 async def close_dispute(db: Connection, row: Row[Any], number: int, outcome: str, *, written: Written) -> None:
@@ -255,9 +252,3 @@ async def follow_release(db: Connection, override_id: int, reason: str, now: int
 def effect_of(row: Row[Any]) -> Effect:
     """What an override does, as it was when it was sent."""
     return msgspec.json.decode(row.effect, type=Effect)
-
-
-def modes_of(row: Row[Any]) -> dict[str, Any]:
-    """The modes that it asks for beside limits."""
-    found: dict[str, Any] = json.loads(row.modes)
-    return found

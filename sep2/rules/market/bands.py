@@ -5,7 +5,7 @@ over a step; reach is how much a member's share can inject and draw.
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from sep2.rules.market.deliverables import WHOLE_PPM, Rating, Share
@@ -127,7 +127,3 @@ def kept(band: Band, measured_w: float, reach_w: tuple[float, float], tolerance_
     if excess <= tolerance_w(reach):
         return Kept(0.0, kept=True)
     return Kept(excess / reach if reach else 1.0, kept=False)
-
-
-Bands = Mapping[tuple[int, int], Sequence[MemberBand]]
-"""By the numbers of aggregation and DER"""

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-WHOLE_PPM = 1_000_000
+from sep2.rules.market.shares import WHOLE_PPM
+
 HOUR_S = 3600
 
 
@@ -69,7 +70,7 @@ class Curb(NamedTuple):
 def lost_wh(plans: Iterable[PlannedPower], before: Sequence[Curb], after: Sequence[Curb]) -> dict[str, int]:
     """The planned energy of each DER that an override makes impossible: what limits allowed before is what counts."""
     lost: dict[str, float] = {}
-    of_before, of_after = _by_der(before), _by_der(after)
+    of_before, of_after = by_der(before), by_der(after)
     for plan in plans:
         curbs = of_after.get(plan.der, ())
         edges = {plan.start, plan.end}
@@ -83,7 +84,8 @@ def lost_wh(plans: Iterable[PlannedPower], before: Sequence[Curb], after: Sequen
     return {der: round(energy) for der, energy in lost.items() if round(energy)}
 
 
-def _by_der(curbs: Iterable[Curb]) -> Mapping[str, list[Curb]]:
+def by_der(curbs: Iterable[Curb]) -> Mapping[str, list[Curb]]:
+    """What each DER may do, by its name."""
     found: dict[str, list[Curb]] = {}
     for one in curbs:
         found.setdefault(one.der, []).append(one)
