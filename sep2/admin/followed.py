@@ -9,6 +9,7 @@ from sep2.operations.followed_modes import compare
 from sep2.operations.judging import policy_of
 from sep2.rest.route import Request
 from sep2.rules.set_modes import Checked
+from sep2.rules.told_times import told
 from sep2.store import judged
 
 USUAL_S, LONGEST_S = 2 * 3600, 7 * DAY_S
@@ -19,7 +20,7 @@ async def list_measured_modes(rq: Request, asked: t.ModesQuery) -> t.DeviceModes
     until = rq.now if asked.until is None else asked.until
     since = until - USUAL_S if asked.since is None else asked.since
     if not until - LONGEST_S <= since < until:
-        raise BadPeriod(f"from: {since} is not before {until}, or more than 7 days before it")
+        raise BadPeriod(f"from: {told(since)} is not before {told(until)}, or more than 7 days before it")
     device = await find.device(rq.db, rq.ids["device"])
     policy = policy_of(rq.state.settings.utility, rq.state.house.poll_rate("DERProgramList"))
     rows = await judged.devices(rq.db, [device.id])

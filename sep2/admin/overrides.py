@@ -150,7 +150,8 @@ async def subject_of(rq: Request, asked: t.NewOverride | t.ControlsForMany) -> t
             row = await find.client(rq.db, asked.subject)
             return asked.scope, row.name, row.id
         case "aggregation":
-            raise overrides.BadOverride(f"scope: {asked.subject[:80]!r}: sep2 override send --aggregation")
+            said = f"sep2 override send --aggregation {asked.subject[:80]}"
+            raise overrides.BadOverride(f"scope: an aggregation gets its override by `{said}`")
         case "system" if not asked.subject:
             return asked.scope, "", 0
     row = await find.place(rq.db, asked.subject)

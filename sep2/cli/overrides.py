@@ -48,7 +48,7 @@ def send_override(
     binding: Annotated[str, typer.Option(metavar="ELEMENT", help="Of an aggregation: what is beyond its limits.")] = "",
     der: Annotated[list[str] | None, typer.Option(metavar="DER", help="Of an aggregation: only this member.")] = None,
     node: Annotated[str, typer.Option(help="Of an aggregation: only members at this node, or below this place.")] = "",
-    fairness: Annotated[str, typer.Option(metavar="WHY", help="Why others at that element are not curbed.")] = "",
+    fairness: Annotated[str, typer.Option(metavar="WHY", help="Why others at that element are not curtailed.")] = "",
     import_limit: Import = None,
     export_limit: Export = None,
     generation_limit: Generation = None,

@@ -127,7 +127,7 @@ def show_baseline(
     hours: Annotated[str, typer.Option(metavar="FIRST-END", help="Local hours, e.g. 16-20.")],
     method: Annotated[str | None, typer.Option(help="Such as average_10_of_10; that of the profile.")] = None,
     profile: Annotated[str, typer.Option(help="Whose days and adjustment.")] = "custom",
-    with_limited: Annotated[bool, typer.Option("--with-limited", help="Also days that a limit curbed.")] = False,
+    with_limited: Annotated[bool, typer.Option("--with-limited", help="Also days that a limit curtailed.")] = False,
 ) -> None:
     """The load that would have been without an event, and how much less was drawn.
 

@@ -26,7 +26,7 @@ class NotRestored(Conflict):
 
 
 class StillLost(Conflict):
-    """Devices hold controls that this database does not know; say `anyway` once what they asked for is entered."""
+    """Devices hold controls that this database does not know; say `anyway` once those controls are entered again."""
 
 
 class Restored(NamedTuple):

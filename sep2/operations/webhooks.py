@@ -33,7 +33,7 @@ class NoMailServer(Conflict):
 
 
 class PartysReceiver(Conflict):
-    """A party of the market has named this receiver: it is told what the party is told, and of no topic."""
+    """A party of the market owns this receiver: it gets copies of that party's messages, and has no topics."""
 
 
 class NewReceiver(NamedTuple):

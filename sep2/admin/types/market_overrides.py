@@ -37,7 +37,7 @@ class NewMarketOverride(Asked, frozen=True, kw_only=True):
     binding: Annotated[str, Meta(max_length=200)] = ""
     """the element of the network that is beyond its limits"""
     fairness_note: Annotated[str, Meta(max_length=1000)] = ""
-    """why others at that element are not curbed as well"""
+    """why others at that element are not curtailed as well"""
     also: Annotated[list[ConnectionId], Meta(max_length=1000)] = field(default_factory=list)
     digest: Digest = ""
 

@@ -7,6 +7,7 @@ from sqlalchemy import Row
 
 from sep2.operations.market import ders
 from sep2.rules.market.faults import Fault, refuse
+from sep2.rules.told_times import told, told_length
 from sep2.rules.webhooks import Topic
 from sep2.store import webhooks
 from sep2.store.connection import Connection
@@ -34,9 +35,9 @@ async def say(db: Connection, party_id: int, new: Outage, written: Written) -> i
     if (new.der is None) == (new.aggregation is None):
         found.append(Fault("der", "missing" if new.der is None else "two_subjects", "", "a der, or an aggregation"))
     if not new.start < new.end <= new.start + LONGEST_S:
-        found.append(Fault("end", "bad_span", str(new.end), f"after start, and at most {LONGEST_S} s later"))
+        found.append(Fault("end", "bad_span", told(new.end), f"at most {told_length(LONGEST_S)} after start"))
     if new.end <= written.now:
-        found.append(Fault("end", "past", str(new.end), f"after now, {written.now}"))
+        found.append(Fault("end", "past", told(new.end), f"after now, {told(written.now)}"))
     refuse(found)
     said = {name: getattr(new, name) for name in ("start", "end", "available_w", "cause", "planned")}
     number = await stored.add(

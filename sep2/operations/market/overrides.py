@@ -19,6 +19,7 @@ from sep2.rules.market.ladder import NoticeClass, is_late
 from sep2.rules.market.profile import MarketProfile, OverrideRules
 from sep2.rules.market.profiles import fingerprint, read_profile
 from sep2.rules.row_numbers import row_number
+from sep2.rules.told_times import told, told_length
 from sep2.rules.webhooks import Topic
 from sep2.store import webhooks
 from sep2.store.connection import Connection
@@ -97,7 +98,7 @@ async def send(
         raise OverrideReachesNobody(f"{row.name}: no member has a device")
     alike = await curbs.alike_elsewhere(db, new.binding, to.names | set(to.silent), now)
     if alike and not new.fairness_note.strip():
-        bound = f"why {alike} other DERs at {new.binding} are not curbed as well"
+        bound = f"why {alike} other DERs at {new.binding} are not curtailed as well"
         refuse([Fault("fairness_note", "non_discrimination_note", "", bound)])
     is_emergency = new.notice is NoticeClass.EMERGENCY
     share = curbs.shared(to.at, new.said.limits, keeps_contracts=not is_emergency)
@@ -112,8 +113,9 @@ async def send(
 def _faults(new: NewMarketOverride, rules: OverrideRules, now: int) -> list[Fault]:
     found = []
     if new.notice is NoticeClass.PLANNED and rules.planned and new.said.start - now < rules.planned[-1]:
-        bound = f"{now + rules.planned[-1]} or later: what is planned is announced {rules.planned[-1]} s ahead"
-        found.append(Fault("start", "too_soon_for_planned", str(new.said.start), bound))
+        lead = rules.planned[-1]
+        bound = f"{told(now + lead)} or later: what is planned is announced {told_length(lead)} ahead"
+        found.append(Fault("start", "too_soon_for_planned", told(new.said.start), bound))
     if new.said.reason in NETWORK_REASONS and not new.binding.strip() and new.notice is not NoticeClass.EMERGENCY:
         found.append(Fault("binding", "missing", "", f"the element of the network that the {new.said.reason} is at"))
     return found
@@ -205,8 +207,8 @@ async def answer(db: Connection, row: Row[Any], party_id: int, said: Answer, *, 
         dispute=OPEN if said.answer == NACK else "",
     )
     await stored.answered(db, row.id, party_id, now)
-    told = {"override": row.override_id, **said._asdict()}
-    await webhooks.tell(db, [webhooks.Message(Topic.MARKET, "override_answer", row.aggregation_name, told)], now)
+    news = {"override": row.override_id, **said._asdict()}
+    await webhooks.tell(db, [webhooks.Message(Topic.MARKET, "override_answer", row.aggregation_name, news)], now)
     return number
 
 
@@ -235,8 +237,8 @@ async def close_dispute(db: Connection, row: Row[Any], number: int, outcome: str
         raise NoOpenDispute(str(number))
     said = {"dispute": DECIDED, "outcome": outcome, "closed_at": written.now, "closed_by": written.by}
     await stored.close_dispute(db, number, **said)
-    told = {"answer": number, "outcome": outcome}
-    await override_notices.tell_all(db, row, "override_dispute_closed", told, now=written.now, only=found[0].party_id)
+    news = {"answer": number, "outcome": outcome}
+    await override_notices.tell_all(db, row, "override_dispute_closed", news, now=written.now, only=found[0].party_id)
 
 
 async def follow_release(db: Connection, override_id: int, reason: str, now: int) -> None:
