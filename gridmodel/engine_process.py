@@ -148,7 +148,7 @@ class _Process:
             self.has_answered = False
             one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
             self.child = subprocess.Popen(
-                [sys.executable, "-m", "gridmodel.engine_process"],
+                [sys.executable, "-P", "-m", "gridmodel.engine_process"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env=os.environ | one_thread | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -62,13 +63,15 @@ class Operator:
                 return items
             after = f"&after={found['next']}"
 
-    async def is_up(self) -> None:
-        """Return once the server answers."""
+    async def is_up(self, has_ended: Callable[[], bool]) -> None:
+        """Return once the server answers; NotSettled where its process has ended."""
         until = time.monotonic() + ANSWERING_S
         while True:
             try:
                 await self.ask("GET", "/status")
             except aiohttp.ClientError:
+                if has_ended():
+                    raise NotSettled("its process has ended; server.log says why") from None
                 if time.monotonic() > until:
                     raise
                 await asyncio.sleep(0.05)
@@ -97,6 +100,10 @@ class Process:
     def __init__(self, command: list[str], log: Path) -> None:
         self._command, self._log = command, log
         self._running: asyncio.subprocess.Process | None = None
+
+    def has_ended(self) -> bool:
+        """Whether it ended by itself, or was stopped."""
+        return self._running is not None and self._running.returncode is not None
 
     async def start(self) -> None:
         """Start it; its output is appended to the log."""

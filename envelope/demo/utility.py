@@ -63,7 +63,7 @@ class Utility:
         self._stack.push_async_callback(self._process.stop)
         await self._stack.enter_async_context(self.operator)
         await self._process.start()
-        await self.operator.is_up()
+        await self.operator.is_up(self._process.has_ended)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -73,12 +73,12 @@ class Utility:
         """Kill the server's process and start it again on the same database."""
         await self._process.kill()
         await self._process.start()
-        await self.operator.is_up()
+        await self.operator.is_up(self._process.has_ended)
 
 
 def command(*words: str) -> list[str]:
     """Return the command line of a `sep2` command of this installation."""
-    return [sys.executable, "-c", "from sep2.cli import main; main()", *words]
+    return [sys.executable, "-P", "-c", "from sep2.cli import main; main()", *words]
 
 
 async def create(folder: Path, plan: Plan, *, zone: str = "", settings: str = SETTINGS) -> Utility:

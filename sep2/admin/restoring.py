@@ -2,6 +2,7 @@
 
 from sep2.admin import types as t
 from sep2.operations import restored as operations
+from sep2.operations.creation import told_lately
 from sep2.rest.route import Request, listed, page
 from sep2.store import restored
 
@@ -36,7 +37,7 @@ async def list_lost_controls(rq: Request, asked: t.Span) -> t.Listed[t.LostContr
 
 async def begin_restore(rq: Request, asked: t.Nothing) -> t.Restore:
     """Clients are told nothing of controls from now on, until what the copy lacks is entered."""
-    await operations.begin(rq.db, rq.now)
+    await operations.begin(rq.db, rq.now, await told_lately(rq.db))
     rq.after.append(rq.state.refresh)
     return await show_restore(rq, asked)
 

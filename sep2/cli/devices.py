@@ -180,10 +180,10 @@ def show_modes(name: Device, *, since: From = None, until: Until = None) -> None
     found = server.get(at("devices", name, "modes"), t.DeviceModes, **within(server, since, until))
     misfits = sum(one.fit == "does not fit" for one in found.items)
     unknown = sum(one.fit == "unknown" for one in found.items)
-    said = f"{misfits} do not fit, {unknown} are unknown" if found.items else "no mode was in force all through one"
+    said = f"Of {len(found.items)} intervals of modes at {found.lfdi} {misfits} do not fit, {unknown} are unknown."
     show(
         found,
-        f"Of {len(found.items)} intervals of modes at {found.lfdi} {said}.",
+        said if found.items else f"At {found.lfdi} no mode was in force for a whole interval of the meter.",
         columns=("from", "mode", "", "asked for", "measured", "why"),
         rows=(
             (shown_time(one.start), one.mode, one.fit, _asked(one), _amount(one.measured, one.unit), one.why)

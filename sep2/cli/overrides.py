@@ -117,6 +117,8 @@ def send_override(
         release=release,
         digest=digest,
     )
+    if scope == "aggregation" and (release or anyway):
+        raise typer.BadParameter("--release and --anyway can not be given with --aggregation")
     if scope == "aggregation":
         new = _of_aggregation(body, {name: value for name, value in own.items() if value})
         show_market_effect(server.change("POST", "/market/overrides", m.MarketOverrideSent, new, draft=draft))

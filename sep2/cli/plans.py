@@ -9,7 +9,7 @@ import typer
 
 from sep2.cli.api import api, at
 from sep2.cli.market_times import day_or_moment, span_of, time_of
-from sep2.cli.show import Limit, counted, listed, only, show
+from sep2.cli.show import Limit, counted, listed, show
 from sep2.cli.units import When, shown_power, shown_time, span
 from sep2.cli.verb import verb
 from sep2.partner import plan_types as t
@@ -42,16 +42,16 @@ def submit_plan(
     [bold]sep2 plan submit plan.csv --aggregation VPP1 --step 15m --day 2027-03-14 --dry-run[/]
     """
     server = api()
-    said = only(
-        aggregation=aggregation,
-        step_s=step,
-        day=day,
-        basis=basis,
-        service=service,
-        name=name,
-        waive_firm=waive_firm or None,
-    )
-    body = _converted({**_read(file), **said})
+    said = {
+        "aggregation": aggregation,
+        "step_s": step,
+        "day": day,
+        "basis": basis,
+        "service": service,
+        "name": name,
+        "waive_firm": waive_firm or None,
+    }
+    body = _converted({**_read(file), **{field: value for field, value in said.items() if value is not None}})
     done = server.change("POST", "/market/plans", t.Plan, body)
     late = " It came too late for its day: what was planned before stands." if done.late else ""
     show(done, f"{done.name} of {done.aggregation} is plan {done.id} version {done.version}, {done.state}.{late}")

@@ -10,7 +10,6 @@ import msgspec
 
 from sep2.errors import Conflict
 from sep2.operations.alarms import DATABASE_RESTORED, clear_alarm, raise_alarm
-from sep2.operations.creation import told_lately
 from sep2.operations.identifiers import pen_of
 from sep2.store import devices, marks, restored
 from sep2.store.connection import Connection
@@ -52,13 +51,13 @@ def read(said: str | None) -> Restored | None:
     return None if said is None else Restored(*msgspec.json.decode(said, type=tuple[int, int | None, bool, int]))
 
 
-async def begin(db: Connection, now: int) -> Restored:
-    """Hold back what is said of controls, from now until `finish`."""
+async def begin(db: Connection, now: int, copied: int | None) -> Restored:
+    """Hold back what is said of controls, from now until `finish`; copied: the last time that the copy has noted."""
     known = await state(db)
     timeline = await db.timeline()
     if known is not None and known.holds and known.timeline == timeline:
         return known
-    begun = Restored(now, await told_lately(db), holds=True, timeline=timeline)
+    begun = Restored(now, copied, holds=True, timeline=timeline)
     await restored.forget_lost(db)
     await _put(db, begun)
     detail = "a copy of the database was put back; clients are told nothing of controls: `sep2 restore show`"

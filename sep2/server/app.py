@@ -181,10 +181,11 @@ async def running(
     try:
         leads = db.may_lead = part is None or part.leads
         state = State(settings, db, clock or await _clock(settings, db), part)
+        restore_watch = RestoreWatch(db, state.clock, folder)
+        reaches = await restore_watch.reaches()
         await state.clock_guard.begin()
         await _settle(state)
-        restore_watch = RestoreWatch(db, state.clock, folder)
-        await restore_watch.look()
+        await restore_watch.look(reaches)
         await state.refresh()
         await _begin(state)
         async with contextlib.AsyncExitStack() as stack:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from sep2.clock import Clock
 from sep2.errors import SepError
 from sep2.operations import restored as operations
+from sep2.operations.creation import told_lately
 from sep2.store import restored
 from sep2.store.database import Database
 
@@ -41,15 +42,23 @@ class RestoreWatch:
         self._clock = clock
         self._file = None if folder is None else folder / FILE
 
-    async def look(self) -> None:
-        """Hold back what is said of controls where the database may lack something; note what it is now."""
+    async def reaches(self) -> int | None:
+        """The last time that the database has noted, epoch seconds: a server that runs notes its own all along."""
+        async with self._db.read() as db:
+            return await told_lately(db)
+
+    async def look(self, reaches: int | None) -> None:
+        """Hold back what is said of controls where the database may lack something; note what it is now.
+
+        reaches: up to when it reached before this server wrote into it.
+        """
         if self._file is None:
             return
         before, (now, known) = _noted(self._file), await self._found()
         if before is not None and now.timeline == known:  # another server has noticed that, and it was looked at
             before = before._replace(timeline=known)
         if now.lacks(before):
-            now = await self._hold(now, before or now)
+            now = await self._hold(now, before or now, reaches)
         elif await self._db.leads():
             async with self._db.write() as db:
                 now = now._replace(counted=await restored.grow_older(db))
@@ -59,11 +68,11 @@ class RestoreWatch:
     async def run(self) -> None:
         """Look until cancelled."""
         while self._file is not None:
+            await asyncio.sleep(COUNTED_EVERY_S)
             try:
-                await self.look()
+                await self.look(await self.reaches())
             except SepError as problem:
                 log.warning("how far the database has come is looked at later: %s", problem)
-            await asyncio.sleep(COUNTED_EVERY_S)
 
     async def _found(self) -> tuple[Seen, int | None]:
         """What the database is, and the timeline for which something was held back last."""
@@ -71,12 +80,12 @@ class RestoreWatch:
             copy = await operations.state(db)
             return Seen(await restored.age(db), await db.timeline()), None if copy is None else copy.timeline
 
-    async def _hold(self, now: Seen, before: Seen) -> Seen:
+    async def _hold(self, now: Seen, before: Seen, reaches: int | None) -> Seen:
         """Hold back; what the database is from now on, which no server takes for an older one."""
         count = max(now.counted, before.counted) + 1
         async with self._db.write() as db:
             await restored.set_age(db, count)
-            await operations.begin(db, self._clock.now())
+            await operations.begin(db, self._clock.now(), reaches)
         log.error(
             "the database may lack what was stored last (seen before: count %d, timeline %d; now: %d, %d): clients are "
             "told nothing of controls until `sep2 restore finish`",

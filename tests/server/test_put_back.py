@@ -34,6 +34,7 @@ async def test_a_copy_is_put_back_and_clients_carry_on(house: House, postgres_fo
     name = str(make_url(house.url).database)
     copy = tmp_path / "copy.dump"
     _run("pg_dump", "-h", postgres_folder, "-U", "sep2", "-Fc", "-f", copy, name)
+    copied = int(time.time())
     await house.start()
     await _until_noted(house)
     now = int(time.time())
@@ -48,6 +49,9 @@ async def test_a_copy_is_put_back_and_clients_carry_on(house: House, postgres_fo
     await house.start()
     raw = await sunny_at(house)
     await nothing_is_told_of_controls(house, raw)
+    # It is said up to when the copy reaches, which is not when it was put back.
+    reaches = (await house.operate("GET", "/restore"))["copied"]
+    assert reaches is None or reaches <= copied < time.time() - 1
     await lost_controls_are_listed_by_the_answers(house, raw, before)
     await limited(house, now)  # entered again
     with pytest.raises(AssertionError, match="still_lost"):
