@@ -113,13 +113,13 @@ def _complete(folder: Path, plan: Plan, settings: str) -> None:
 
 
 def _clear(folder: Path) -> None:
-    """Remove the folder if the demonstration created it; refuse any other that is not empty, or has a server running."""
+    """Remove the folder if the demonstration created it; refuse any other that is not empty, and one in use."""
     if not folder.exists() or not any(folder.iterdir()):
         return
     if not (folder / MARKER).exists():
         raise NotOurs(f"{folder} is not empty; choose another with --dir")
     if (process := serving(folder)) is not None:
-        raise InUse(f"a server runs in {folder} (process {process}); stop it first, or choose another folder with --dir")
+        raise InUse(f"a server runs in {folder} (process {process}); stop it first, or choose another with --dir")
     shutil.rmtree(folder)
 
 

@@ -138,7 +138,7 @@ async def test_stored_strings_do_no_harm(room: Room) -> None:
         for link in sorted(links):
             html = await (await sight.page.request.get(link)).text()
             kind = made_of(link, html)
-            if "alert(" in html or kind not in seen:  # what holds no stored string, and is made as another page, is safe
+            if "alert(" in html or kind not in seen:  # a page without a stored string is opened once of its kind
                 await sight.go(link.removeprefix(room.base))
                 seen.add(kind)
         assert len(links) > len(seen) > 10
