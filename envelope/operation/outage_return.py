@@ -146,7 +146,7 @@ def _multiplied(scenarios: Scenarios, part: Real, columns: Sequence[int], times:
 def _staged(problem: Problem, columns: Sequence[int], share: Real) -> Problem:
     """Return the problem with ceilings: all that nothing limits, and (T,) a share of capacity beyond it."""
     nothing = Restrictions.none(problem)
-    ceiling_w, held = nothing.ceiling_w, share < 1.0
+    ceiling_w, held = nothing.ceiling_w, np.flatnonzero(share < 1.0)
     for k, (most_w, flexible_w) in enumerate(
         ((problem.load_hi_w, problem.flex_load_w), (-problem.load_lo_w, problem.flex_gen_w))
     ):
