@@ -146,12 +146,11 @@ def _multiplied(scenarios: Scenarios, part: Real, columns: Sequence[int], times:
 def _staged(problem: Problem, columns: Sequence[int], share: Real) -> Problem:
     """Return the problem with ceilings: all that nothing limits, and (T,) a share of capacity beyond it."""
     nothing = Restrictions.none(problem)
-    ceiling_w, held = nothing.ceiling_w, np.flatnonzero(share < 1.0)
+    ceiling_w, held = nothing.ceiling_w, np.ix_(np.flatnonzero(share < 1.0), np.array(columns, dtype=np.intp))
     for k, (most_w, flexible_w) in enumerate(
         ((problem.load_hi_w, problem.flex_load_w), (-problem.load_lo_w, problem.flex_gen_w))
     ):
-        staged_w = np.maximum(most_w, 0.0) + share[:, None] * flexible_w
-        ceiling_w[k][np.ix_(held, columns)] = staged_w[np.ix_(held, columns)]
+        ceiling_w[k][held] = (np.maximum(most_w, 0.0) + share[:, None] * flexible_w)[held]
     return nothing._replace(ceiling_w=ceiling_w).on(problem)
 
 
