@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from sep2 import extension
 from sep2.cli.folder import worker, workers
-from sep2.cli.lazy import BUILT_IN, LazyGroup
+from sep2.cli.lazy import BUILT_IN, Sep2
 from sep2.clock import SystemClock
 from sep2.server.workers import Workers
 from tests.cli.conftest import Said
@@ -57,7 +57,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
 
 
 def run(*words: str) -> Said:
-    app = typer.Typer(cls=LazyGroup, no_args_is_help=True, pretty_exceptions_enable=False)
+    app = typer.Typer(cls=Sep2, no_args_is_help=True, pretty_exceptions_enable=False)
     app.command("own")(lambda: None)
     app.command("other")(lambda: None)
     done = CliRunner().invoke(app, list(words), prog_name="sep2")
