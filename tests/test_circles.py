@@ -5,6 +5,7 @@ import ast
 import pytest
 
 from tests.test_floors import MODULES, imports, name_of
+from tests.test_floors import forget_trees as forget_trees  # noqa: PLC0414 - a fixture
 
 Graph = dict[str, set[str]]
 
