@@ -28,7 +28,7 @@ def verify_limits(
         str | None, typer.Option(help=f"Who solves the power flow: {', '.join(SOLVERS)}; default: an independent one.")
     ] = None,
     feeder: Annotated[
-        str, typer.Option(help="The feeder's folder or file, where it is not where the plan says.", metavar="<path>")
+        str, typer.Option(help="The feeder's folder or file; default: the one that the plan carries.", metavar="<path>")
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -41,7 +41,7 @@ def verify_limits(
         if solver is not None and solver not in SOLVERS:
             raise BadProblem(f"--solver {solver}: there are {', '.join(SOLVERS)}")
         stage("reading the plan and the limits")
-        problem, schedule = plan_file.load(plan, feeder).problem, read(limits)
+        problem, schedule = plan_file.load(plan, feeder, as_carried=True).problem, read(limits)
         refuse_other(problem, schedule)
         stage("verifying")
         report = verify(problem, schedule, solver=solver)
