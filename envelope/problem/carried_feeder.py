@@ -1,4 +1,4 @@
-"""The files of a feeder inside a plan: what its network was read from, so that a plan needs no folder beside it."""
+"""The files of a feeder inside a plan: those its network was read from, so that a plan needs no folder beside it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Carried(NamedTuple):
     """their places in it"""
 
 
-def pack(feeder: str, network: Network) -> tuple[Carried | None, dict[str, Any]]:
+def files_in_plan(feeder: str, network: Network) -> tuple[Carried | None, dict[str, Any]]:
     """The files that a network was read from, and their contents by their names in a plan.
 
     None for a feeder that a package ships, and for files that hold more than `MOST_BYTES`.
@@ -100,7 +100,7 @@ def _is_inside(place: object) -> bool:
 
 
 def unpacked(plan: Path, carried: Carried) -> tuple[str, Path]:
-    """What a reader is given of the files that a plan carries, and their folder; they stay until this process ends.
+    """The feeder in a plan as a path that readers take, and its folder; both stay until this process ends.
 
     A network that is known by its admittances only is solved from its circuit's files later on.
     """

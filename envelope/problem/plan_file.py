@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import numpy as np
 
 from envelope.field_rules import UNKNOWN, BadProblem, InstanceOf, Numbers, OneOf, Rule, Strings, validate
-from envelope.problem.carried_feeder import PREFIX, Carried, carried_of, pack, unpacked
+from envelope.problem.carried_feeder import PREFIX, Carried, carried_of, files_in_plan, unpacked
 from envelope.problem.feeder_files import EUROPEAN_LV, digest_of
 from envelope.problem.policies import Policy
 from envelope.problem.problem import Problem
@@ -120,7 +120,7 @@ def save(
     if rolling is not None:
         refuse_part_of_day(problem)
     arrays: dict[str, Any] = {}
-    carried, contents = pack(feeder, problem.reduced.network)
+    carried, contents = files_in_plan(feeder, problem.reduced.network)
     terms = {"hysteresis_w": hysteresis_w, "randomize_relaxing_s": randomize_relaxing_s, "sharing": sharing}
     said = {
         "format": FORMAT,
