@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gridmodel.meter_data.csv_blocks import unpacked
+from gridmodel.meter_data.csv_blocks import octets
 from gridmodel.meter_data.quantities import ENERGY_OF, HOUR_S, Quality, Quantity
 from gridmodel.meter_data.reading import Window, fetch
 from gridmodel.meter_data.series_index import KnownSeries, known_series
@@ -41,7 +41,7 @@ def export(
 
 def is_own_export(path: Path) -> bool:
     """Whether a file has the header that `export` writes: it names its places and quantities itself."""
-    with unpacked(path) as content:
+    with octets(path) as content:
         return content.readline(len(",".join(HEADER)) + 8).decode("utf-8-sig", "replace").strip() == ",".join(HEADER)
 
 

@@ -33,6 +33,7 @@ from gridmodel.meter_data.staging import Staging, Values
 from gridmodel.meter_data.store import DAY_S, Kind, MeasurementStore, day_numbered
 from gridmodel.meter_data.upkeep import compact
 from gridmodel.meter_data.wide_readings import DayReader, WideReader
+from gridmodel.readers.tables import read_text
 
 FROM_FILE = "file"
 NOW = "now"
@@ -187,7 +188,7 @@ def _scada(path: Path, options: ImportOptions) -> Opened:
     said = (
         f"times without an offset are {reader.zone}; a value holds until the next, at most hold_s; signs by the tag map"
     )
-    of_tags = f"{reader.zone} {reader.mapping.decimal} {options.tags.read_text(encoding='utf-8-sig')}"
+    of_tags = f"{reader.zone} {reader.mapping.decimal} {read_text(options.tags)}"
     return Opened(path, reader, "SCADA points", (said,), kind=Kind.SCADA, said_by=of_tags)
 
 

@@ -125,6 +125,25 @@ def test_packed_files_are_read_in_every_format_and_damaged_ones_refused(store, t
             look(store, cut)
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-8-sig"])
+def test_every_format_is_read_in_the_encoding_that_its_byte_order_mark_says(store, tmp_path, encoding):
+    files = [
+        nem12(tmp_path / "nem.csv", "6102000001", [("20260529", [0.5] * 48, "A,,,,")]),
+        green_button(tmp_path / "feed.xml"),
+        own_file(tmp_path / "own.csv", {"Caf\xe9 1": [100.0] * 48}),
+    ]
+    mark = "\ufeff" if encoding == "utf-16-be" else ""
+    for path in files:
+        text = path.read_text(encoding="utf-8")
+        other = tmp_path / f"other{path.suffix}"
+        other.write_bytes(gzip.compress((mark + text).encode(encoding)))
+        said, plain = look(store, other), look(store, path)
+        assert (said.counts, said.places) == (plain.counts, plain.places)
+    other.write_bytes((mark + text).encode(encoding)[:-3] if encoding != "utf-8-sig" else text.encode("latin-1"))
+    with pytest.raises(FileError, match=r"other\.csv.*not UTF"):
+        look(store, other)
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
