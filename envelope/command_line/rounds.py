@@ -12,6 +12,7 @@ import typer
 from rich.table import Table
 
 from envelope.command_line import examples
+from envelope.command_line.command_frame import refusals, stages
 from envelope.command_line.measurement_options import epoch_of
 from envelope.command_line.operate import (
     Folder,
@@ -24,7 +25,6 @@ from envelope.command_line.operate import (
     show_changes,
     time_of,
 )
-from envelope.command_line.options import refusals, stages
 from envelope.operation import outage_calendar
 from envelope.operation.mode import Stage
 from envelope.operation.outage_calendar import BadCalendar, entry_of, parsed

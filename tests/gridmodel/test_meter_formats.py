@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from gridmodel.errors import FileError
+from gridmodel.meter_data.accumulated import energies
+from gridmodel.meter_data.exporting import export
 from gridmodel.meter_data.import_report import sentences
 from gridmodel.meter_data.quantities import Quality, Quantity
 from gridmodel.meter_data.reading import Window, net_import_w, read
@@ -14,6 +16,7 @@ from gridmodel.meter_data.series_index import known_series
 from gridmodel.meter_data.store import Kind, MeasurementStore
 from tests.gridmodel.meters import (
     DAY_S,
+    NOW,
     START,
     look,
     nem12,
@@ -91,6 +94,23 @@ def test_nem13_energies_are_kept_apart_from_intervals(store, tmp_path):
     (reads,) = known_series(store, Kind.ACCUMULATED)
     assert reads.until - reads.first == 89 * DAY_S
     assert not net_import_w(store, ["6102000002"], DAY).known.any()
+
+
+def test_an_export_of_energies_between_reads_is_told_from_intervals_and_reads_back(store, tmp_path):
+    record = "250,6102000002,11,01,{0},,M1,E,100,20260201120000,A,,,400,20260501120000,{1},,,300,{2},20260801,,"
+    rows = [record.format("E1", "A", "kWh"), record.format("Q1", "S", "kvarh")]
+    take(store, table(tmp_path / "nem13.csv", "100,NEM13,202606010000,MDP1,RET1", *rows, "900"))
+    out, other = tmp_path / "energies.csv", MeasurementStore(tmp_path / "other")
+    assert export(store, Kind.ACCUMULATED, (0, NOW), out) == 2
+    again = take(other, out)
+    assert (again.kind, again.counts.new, take(store, out).counts.unchanged) == (Kind.ACCUMULATED, 2, 2)
+    whole = Window(START - 90 * DAY_S, START)
+    found = energies(other, "6102000002", whole)
+    assert found == energies(store, "6102000002", whole)
+    assert [(one.register, one.quantity, one.value, one.quality) for one in found] == [
+        ("E1", "import_wh", 300_000.0, "measured"),
+        ("Q1", "import_varh", 300_000.0, "substituted"),
+    ]
 
 
 @pytest.mark.parametrize(
