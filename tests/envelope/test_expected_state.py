@@ -8,8 +8,10 @@ import pytest
 from envelope import calculate, verify
 from envelope.operation.expected_state import state_of_run
 from envelope.operation.verified_run import VerifiedRun
+from envelope.schedule import verified_box
 from gridmodel import port_va
 from gridmodel.flow import power_flow as flow
+from gridmodel.model.devices import CHARGER, SITE
 from gridmodel.one_line import one_line
 from sep2.operations import diagrams
 from sep2.operations.clients import NewClient, register_client
@@ -44,8 +46,7 @@ async def shown(database, problem):
 def states(problem, schedule, step):
     """Each customer's voltages, per unit, and each branch's loading, by the power flow itself: one row per case."""
     base = -problem.base_load_w[step]
-    export = np.minimum(schedule.export_limit_w[step], schedule.export_reach_w[step])
-    imports = -np.minimum(schedule.import_limit_w[step], schedule.import_reach_w[step])
+    imports, export = (side[step] for side in verified_box(problem, schedule))
     reduced = problem.reduced
     reactive = -problem.base_load_var[step]
     s_va = np.stack([port_va(reduced.network, (p + 1j * reactive)[None])[0] for p in (base, export, imports)])
@@ -71,13 +72,19 @@ async def test_the_worst_of_each_step_is_that_of_the_power_flow(shown, problem):
     assert row.report == outcome.report.sentence()
 
 
-def test_on_joint_paths_the_drawing_shows_what_the_limits_were_verified_for():
-    """Nothing beyond the limits, where the base load's own figures, which no path has, would be far beyond them."""
+@pytest.mark.parametrize("point", [SITE, CHARGER])
+def test_on_joint_paths_the_drawing_shows_what_the_limits_were_verified_for(point):
+    """Nothing beyond the limits, where the base load's own figures, which no path has, would be far beyond them.
+
+    A charger's limit comes on top of the home's own demand as the path has it, not of the most that it may be.
+    """
     problem = moving_street()
+    problem = replace(problem, control_point=(point,) * len(problem.connection_id))
     schedule = calculate(problem)
     drawn = state_of_run("street", VerifiedRun(problem, schedule, verify(problem, schedule)))
     alone = state_of_run("street", VerifiedRun(replace(problem, scenarios=None), schedule, verify(problem, schedule)))
     high = max(max(step) for step in drawn.high) / diagrams.VOLTAGE_PARTS
+    assert verify(problem, schedule).inside
     assert diagrams.worst_loading(drawn).value <= 1.0
     assert high <= max(node.high_limit for node in drawn.model.nodes) + 1e-3
     assert drawn.low != alone.low, "the paths are another case than the base load"
