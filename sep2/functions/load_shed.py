@@ -6,7 +6,7 @@ A device has one, whatever program it names: all its programs bound the same loa
 from sep2 import wire as w
 from sep2.errors import BadValue, NotFound
 from sep2.functions.der import MILDEST
-from sep2.functions.request import Made, Request, found
+from sep2.functions.request import Made, Request
 from sep2.operations import documents as operations
 from sep2.rules.reach import has_load_control
 from sep2.store import documents, groups
@@ -31,7 +31,10 @@ async def list_offers(rq: Request) -> w.LoadShedAvailabilityList:
 async def one_offer(rq: Request) -> w.LoadShedAvailability:
     """The LoadShedAvailability, as the device wrote it."""
     _the_one(rq)
-    return found(await _written(rq))
+    said = await _written(rq)
+    if said is None:
+        raise NotFound
+    return said
 
 
 async def post_offer(rq: Request, body: w.LoadShedAvailability) -> Made:
