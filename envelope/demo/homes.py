@@ -15,7 +15,7 @@ from sep2.client.device import Device, Measured, Power, Rating
 
 
 class Equipment(NamedTuple):
-    """What one EndDevice of a home stands for."""
+    """One EndDevice of a home, and how it is registered."""
 
     number: int
     """By which `Homes.device` gives it."""
