@@ -1,4 +1,4 @@
-"""Rounds on a network that binds: limits of the run before fill its constraints, and are neither too much nor lowered."""
+"""Rounds on a network that binds: limits of the run before that fill its constraints are kept, and not lowered."""
 
 from dataclasses import replace
 
