@@ -13,12 +13,12 @@ from sep2.operations.alarms import warn_of_inexpressible
 from sep2.operations.controls import issue_controls, withdraw
 from sep2.operations.coverage import Coverage, covered, drawn
 from sep2.operations.issuing import LONGEST_REASON, NewControl, check_fits
-from sep2.operations.letting_go import let_go, programs_beside
 from sep2.operations.override_answers import Released, Sent, Told
 from sep2.operations.override_shares import encoded, shared_with
 from sep2.operations.places import Place, not_reached, places_of, programs_at_each, with_curves
 from sep2.operations.plausible import check_size
 from sep2.operations.resuming import Ease
+from sep2.operations.spread_end import issue_spread_end, programs_beside
 from sep2.operations.standing import NARROW
 from sep2.operations.tightening import Part, There
 from sep2.rules.authority import LOOSENING, OVERRIDE, PRIMACIES, REASONS, Primacies, Role
@@ -301,7 +301,7 @@ async def release(
         again += done.reissued
         renewed |= set(done.programs)
         if wide_s and not renewed.intersection(await programs_beside(db, group_id)):
-            again += await let_go(db, override_id, several, now, spread_s=wide_s)
+            again += await issue_spread_end(db, override_id, several, now, spread_s=wide_s)
     for other in others:
         again += await other.issue(db, now, is_sent=False, most_ahead=most_ahead, ramp_tms=wide_s * 100)
     await overrides.released(db, override_id, now)

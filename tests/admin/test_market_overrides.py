@@ -8,23 +8,10 @@ from msgspec.structs import replace
 from sep2.server.ladder_watch import LadderWatch
 from sep2.settings import Settings
 from tests.admin.conftest import NOW, Operator
-from tests.admin.market import BY_RULES, der, grant, make_approved
+from tests.admin.market import BY_RULES, der, grant, with_devices
 
 HOUR, DAY = 3600, 86_400
 PATH = "/market/overrides"
-
-
-async def with_devices(operator: Operator, *, firm_w: int | None = None) -> None:
-    """The aggregation VPP of D1 and D2 (60 kW each) with a device each, and a system operator PJM."""
-    await make_approved(operator)
-    await operator.change("POST", "/clients", {"name": "Sunny", "lfdi": "A" * 40})
-    for n in (1, 2):
-        body = {"client": "Sunny", "lfdi": f"{n:02d}" * 20, "connection_id": f"C{n}"}
-        await operator.change("POST", "/devices", body)
-    if firm_w is not None:
-        await operator.change("PUT", "/connections/C1", {"firm_export_w": firm_w})
-    await operator.change("POST", "/market/parties", {"name": "ISO", "kind": "iso", "status": "active", "contacts": [
-        {"role": "desk", "name": "Ivo", "phone": "+1", "is_24x7": True}], "market_ids": {"pjm": "P"}})  # fmt: skip
 
 
 def asked(**more: Any) -> dict[str, Any]:

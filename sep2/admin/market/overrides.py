@@ -185,8 +185,8 @@ def _answered(notices: Sequence[Row[Any]]) -> str:
 
 
 def _notice(row: Row[Any]) -> t.NoticeTo:
-    names = [name for name in t.NoticeTo.__struct_fields__ if name != "party"]
-    return t.NoticeTo(party=row.party_name, **{name: getattr(row, name) for name in names})
+    names = [name for name in t.NoticeTo.__struct_fields__ if name not in ("party", "number")]
+    return t.NoticeTo(party=row.party_name, number=row.rung, **{name: getattr(row, name) for name in names})
 
 
 def _answer(row: Row[Any]) -> t.AnswerOf:

@@ -10,7 +10,7 @@ from sep2.operations.alarms import Wanted
 from sep2.operations.issuing import limits_of
 from sep2.operations.market import messages, parties
 from sep2.operations.market.messages import Telling
-from sep2.rules.market.curbing import Effect
+from sep2.rules.market.curtailment import Effect
 from sep2.rules.market.ladder import Ladder, NoticeClass, Step, next_step, notices, sent_again
 from sep2.rules.market.profile import OverrideRules
 from sep2.store.connection import Connection
@@ -33,8 +33,8 @@ async def announce(db: Connection, row: Row[Any], kind: NoticeClass, now: int) -
     rules = rules_of(row)
     rows: list[dict[str, Any]] = []
     if "aggregator" in rules.notify:
-        for n, rung in enumerate(notices(kind, now, row.start, rules), 1):
-            rows.append(_notice(row, row.party_id, n, rung.at, answer_s=rung.answer_by - rung.at))
+        for n, wanted in enumerate(notices(kind, now, row.start, rules), 1):
+            rows.append(_notice(row, row.party_id, n, wanted.at, answer_s=wanted.answer_by - wanted.at))
     if "iso" in rules.notify:
         rows += [
             _notice(row, number, 1, now, answer_s=0, must_answer=False) for number in await isos(db, row.profile, now)
@@ -46,9 +46,9 @@ async def announce(db: Connection, row: Row[Any], kind: NoticeClass, now: int) -
 
 
 def _notice(
-    row: Row[Any], party_id: int, rung: int, due: int, *, answer_s: int, must_answer: bool = True
+    row: Row[Any], party_id: int, number: int, due: int, *, answer_s: int, must_answer: bool = True
 ) -> dict[str, Any]:
-    said = {"market_override_id": row.id, "party_id": party_id, "rung": rung, "must_answer": must_answer}
+    said = {"market_override_id": row.id, "party_id": party_id, "rung": number, "must_answer": must_answer}
     return {**said, "due": due, "answer_s": answer_s, "next_at": due}
 
 
