@@ -16,6 +16,11 @@ def encoded(shares: Mapping[str, Limits]) -> str:
     return json.dumps({key: list(limits) for key, limits in shares.items()}, sort_keys=True)
 
 
+def decoded(row: Row[Any]) -> dict[str, Limits]:
+    """The limits by place of a stored override; empty where they are the same everywhere."""
+    return {key: Limits(*limits) for key, limits in json.loads(row.shares).items()}
+
+
 def limits_at(row: Row[Any], place: Place) -> Limits:
     """What a stored override asks for at a place."""
     return limits_by(row, place.key)

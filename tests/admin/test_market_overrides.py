@@ -84,6 +84,50 @@ async def test_an_emergency_lands_on_the_desk_and_silence_becomes_a_call(operato
         assert why["body"]["reason_text"] == "line L4 tripped"
 
 
+async def test_members_that_join_while_it_stands_follow_it_and_its_limits_stay_those_of_all(operator: Operator):
+    await with_devices(operator)
+    only = await operator.change("POST", PATH, asked(ders=["D1"], limits={"import_w": 50_000}))
+    sent = await operator.change("POST", PATH, asked())
+    await join(operator, "D3", 3)
+    operator.advance(NOW + 60)
+    await operator.house.override_watch.once()
+    shown = await operator.get(f"{PATH}/{sent['id']}")
+    assert {one["der"]: one["export_after_w"] for one in shown["effect"]["ders"]} == dict.fromkeys(
+        ("D1", "D2", "D3"), 13_333
+    )
+    (told,) = await messages(operator, "North", "override_joined")
+    assert (told["body"]["override"], told["body"]["joined"]) == (sent["id"], ["D3"])
+    assert [one["export_after_w"] for one in told["body"]["ders"]] == [13_333] * 3
+    for place in ("C1", "C2", "C3"):
+        assert await held_at(operator, place) == 13_333, place
+    other = await operator.get(f"{PATH}/{only['id']}")
+    assert [one["der"] for one in other["effect"]["ders"]] == ["D1"], "it is for D1 alone"
+    # It is done once; released, nobody is held any more.
+    await operator.house.override_watch.once()
+    assert len(await messages(operator, "North", "override_joined")) == 1
+    await operator.change("POST", f"/overrides/{sent['id']}/release", {"reason": "line L4 is back"})
+    operator.advance(NOW + 60 + 700)  # devices go over to what holds then within ten minutes
+    assert [await held_at(operator, place) for place in ("C1", "C2", "C3")] == [None, None, None]
+
+
+async def held_at(operator: Operator, place: str) -> int | None:
+    """The export limit of overrides that holds at a connection now."""
+    now = operator.house.clock.now()
+    runs = (await operator.get(f"/connections/{place}/limits", **{"from": str(now), "until": str(now + 60)}))["runs"]
+    return next((one["watts"] for one in runs if (one["direction"], one["source"]) == ("export", "override")), None)
+
+
+async def join(operator: Operator, name: str, number: int) -> None:
+    """Have a new DER with a device be a member of VPP."""
+    await operator.change("POST", "/market/ders", der(name, number))
+    body = {"client": "Sunny", "lfdi": f"{number:02d}" * 20, "connection_id": f"C{number}"}
+    await operator.change("POST", "/devices", body)
+    await operator.change("POST", "/market/aggregations/VPP/members", {"ders": [name]})
+    review = await operator.change("POST", "/market/aggregations/VPP/submit")
+    decided = [{"der": name, "outcome": "ok", "evidence": ["telemetry: commissioning test"]}]
+    await operator.change("POST", f"/market/reviews/{review['id']}/decide", {"ders": decided})
+
+
 @BY_RULES
 async def test_what_is_planned_needs_another_person_and_is_announced_three_times(operator: Operator):
     await with_devices(operator)

@@ -155,6 +155,8 @@ async def _add(
         rules=msgspec.json.encode(profile.override).decode(),
         binding=new.binding,
         fairness_note=new.fairness_note,
+        ders=msgspec.json.encode(list(new.ders)).decode(),
+        node=new.node,
         effect=msgspec.json.encode(effect).decode(),
         reason_due=now + profile.override.reason_due_s if is_emergency else None,
     )

@@ -60,6 +60,12 @@ async def touching(db: Connection, span: tuple[int, int], aggregation_id: int | 
     return await db.all(query.order_by(market_override.c.id))
 
 
+async def standing(db: Connection, now: int) -> Sequence[Row[Any]]:
+    """Overrides of aggregations that hold or are to come, the first first."""
+    query = _overrides().where(override.c.end > now, override.c.released.is_(None))
+    return await db.all(query.order_by(market_override.c.id))
+
+
 async def of_override(db: Connection, override_id: int) -> Row[Any] | None:
     """What an override of the desk is to an aggregation; None where it is none of an aggregation."""
     return await db.one(_overrides().where(market_override.c.override_id == override_id))
