@@ -5,11 +5,12 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from sep2.admin.market.common import profiles_of, written
+from sep2.admin.market.common import profiles_of
 from sep2.admin.types import market_dispatches as t
 from sep2.operations.alarms import set_alarms
 from sep2.operations.market import dispatches, entries
 from sep2.operations.market.dispatches import House, TakenIn
+from sep2.partner.common import written
 from sep2.rest.route import Request, listed, page
 from sep2.rest.types import Listed, Nothing
 from sep2.rules.events import shows_at_once

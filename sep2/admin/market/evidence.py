@@ -4,10 +4,10 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from sep2.admin.market.common import written
 from sep2.admin.types import market_evidence as t
 from sep2.errors import NotFound
 from sep2.operations.market import entries, packing, reporting
+from sep2.partner.common import written
 from sep2.rest.route import Request, listed, page
 from sep2.rest.types import Listed, Nothing
 from sep2.rules.market.faults import Fault, refuse

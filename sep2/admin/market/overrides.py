@@ -9,12 +9,13 @@ from sqlalchemy import Row
 
 from sep2.admin import curves, views
 from sep2.admin import overrides as desk
-from sep2.admin.market.common import now_of, profiles_of, require, written
+from sep2.admin.market.common import now_of, profiles_of, require
 from sep2.admin.types import market_overrides as t
-from sep2.operations.market import entries, overrides
+from sep2.operations.market import entries, override_notices, overrides
 from sep2.operations.market.overrides import NewMarketOverride
 from sep2.operations.override_progress import progress
 from sep2.operations.overrides import NewOverride, state_of
+from sep2.partner.common import written
 from sep2.rest.route import Request, listed, page
 from sep2.rest.types import Listed, Nothing
 from sep2.rules.limits import Limits
@@ -87,7 +88,7 @@ async def show_market_override(rq: Request, asked: Nothing) -> t.MarketOverrideS
         **await _of(rq, row, notices, answers),
         **same,
         **counts,
-        effect=overrides.effect_of(row),
+        effect=override_notices.effect_of(row),
         notices=[_notice(one) for one in notices],
         answers=[_answer(one) for one in answers],
     )
@@ -158,7 +159,7 @@ async def _listed(rq: Request, rows: Sequence[Row[Any]]) -> list[t.MarketOverrid
 
 
 async def _of(rq: Request, row: Row[Any], notices: Sequence[Row[Any]], answers: Sequence[Row[Any]]) -> dict[str, Any]:
-    effect = overrides.effect_of(row)
+    effect = override_notices.effect_of(row)
     (modes,) = await curves.shown_modes(rq, row.modes)
     said: Mapping[str, Any] = {name: getattr(row, name) for name in SAME}
     return {

@@ -8,9 +8,10 @@ from typing import Any
 import msgspec
 from sqlalchemy import Row
 
-from sep2.admin.market.common import now_of, office_of, profiles_of, require, written
+from sep2.admin.market.common import now_of, office_of, profiles_of, require
 from sep2.admin.types import market_reviews as t
 from sep2.operations.market import entries, grouping, letters, messages, reviews, screening
+from sep2.partner.common import written
 from sep2.rest.route import Request, listed, page
 from sep2.rest.types import Listed, Nothing
 from sep2.rules.market.clocks import ClockState

@@ -13,7 +13,7 @@ from sqlalchemy import Row
 from sep2.operations import override_shares
 from sep2.operations import overrides as desk
 from sep2.operations.issuing import limits_of
-from sep2.operations.market import curtailments, messages, overrides
+from sep2.operations.market import curtailments, messages, override_notices, overrides
 from sep2.operations.market.curtailments import At, Reached, Shared
 from sep2.operations.market.messages import Telling
 from sep2.operations.overrides import NewOverride, Terms
@@ -78,7 +78,7 @@ async def follow(db: Connection, joining: Joining, now: int, terms: Terms) -> li
         await override_progress.note(db, row.override_id, shares=override_shares.encoded(every))
     span = max(now, row.start), row.end
     found = await curtailments.effect(db, joining.aggregation, to, told, share=share, span=span, now=now)
-    effect = _with(overrides.effect_of(row), found, to)
+    effect = _with(override_notices.effect_of(row), found, to)
     await stored.change(db, row.id, effect=msgspec.json.encode(effect).decode())
     await _tell(db, row, joined, found, now=now)
     return joined

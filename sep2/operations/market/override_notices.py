@@ -28,6 +28,11 @@ def rules_of(row: Row[Any]) -> OverrideRules:
     return msgspec.json.decode(row.rules, type=OverrideRules)
 
 
+def effect_of(row: Row[Any]) -> Effect:
+    """What an override does, as it was when it was sent, and to those who have joined since."""
+    return msgspec.json.decode(row.effect, type=Effect)
+
+
 async def announce(db: Connection, row: Row[Any], kind: NoticeClass, now: int) -> None:
     """Keep the notices of a new override, and send those that are due at once."""
     rules = rules_of(row)
@@ -97,7 +102,7 @@ async def _send(db: Connection, row: Row[Any], one: Row[Any], now: int) -> None:
 
 def said_of(row: Row[Any], *, own: bool) -> dict[str, Any]:
     """An override as parties are told of it; own: to the aggregator, with its DERs."""
-    effect = msgspec.json.decode(row.effect, type=Effect)
+    effect = effect_of(row)
     found = {
         "override": row.override_id,
         "aggregation": row.aggregation_name,

@@ -251,8 +251,3 @@ async def follow_release(db: Connection, override_id: int, reason: str, now: int
     if not reason.strip():
         raise ReleaseWithoutReason(f"override {override_id} is of aggregation {row.aggregation_name}")
     await override_notices.tell_over(db, row, reason, now)
-
-
-def effect_of(row: Row[Any]) -> Effect:
-    """What an override does, as it was when it was sent."""
-    return msgspec.json.decode(row.effect, type=Effect)
