@@ -8,7 +8,7 @@ from sqlalchemy import Row
 
 from sep2.operations.alarms import Wanted
 from sep2.operations.issuing import limits_of
-from sep2.operations.market import messages, parties
+from sep2.operations.market import messages, parties, system_operators
 from sep2.operations.market.messages import Telling
 from sep2.rules.market.curtailment import Effect
 from sep2.rules.market.ladder import Ladder, NoticeClass, Step, next_step, notices, sent_again
@@ -41,9 +41,8 @@ async def announce(db: Connection, row: Row[Any], kind: NoticeClass, now: int) -
         for n, wanted in enumerate(notices(kind, now, row.start, rules), 1):
             rows.append(_notice(row, row.party_id, n, wanted.at, answer_s=wanted.answer_by - wanted.at))
     if "iso" in rules.notify:
-        rows += [
-            _notice(row, number, 1, now, answer_s=0, must_answer=False) for number in await isos(db, row.profile, now)
-        ]
+        isos = await system_operators.of_market(db, row.profile, now)
+        rows += [_notice(row, number, 1, now, answer_s=0, must_answer=False) for number in isos]
     await stored.add_notices(db, rows)
     for one in await stored.notices(db, [row.id]):
         if one.due <= now:
@@ -55,13 +54,6 @@ def _notice(
 ) -> dict[str, Any]:
     said = {"market_override_id": row.id, "party_id": party_id, "rung": number, "must_answer": must_answer}
     return {**said, "due": due, "answer_s": answer_s, "next_at": due}
-
-
-async def isos(db: Connection, profile: str, now: int) -> list[int]:
-    """The numbers of the system operators of a market: those with an id there, or with no id anywhere."""
-    rows = await register.parties_of_kind(db, "iso", AsOf(now))
-    ids = {row.id: parties.said_of(row).market_ids for row in rows}
-    return [number for number, said in ids.items() if profile in said or not said]
 
 
 async def step(db: Connection, number: int, now: int) -> None:

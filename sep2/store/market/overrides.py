@@ -23,6 +23,8 @@ class Which(NamedTuple):
     party_id: int | None = None
     aggregation_id: int | None = None
     live_at: int | None = None
+    markets: Collection[str] | None = None
+    """the profiles of markets; None: of all"""
 
 
 def _overrides() -> Select[Any]:
@@ -46,6 +48,8 @@ async def listed(db: Connection, which: Which, page: Keyset) -> Following:
         query = query.where(aggregation.c.party_id == which.party_id)
     if which.aggregation_id is not None:
         query = query.where(market_override.c.aggregation_id == which.aggregation_id)
+    if which.markets is not None:
+        query = query.where(among(market_override.c.profile, list(which.markets)))
     if which.live_at is not None:
         query = query.where(override.c.end > which.live_at, override.c.released.is_(None))
     return await select_following(db, query, page)
