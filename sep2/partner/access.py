@@ -21,7 +21,7 @@ from sep2.terminal import request_id
 
 BASE = "/market/v1"
 ISO = f"{BASE}/iso"
-FOR_ALL = (f"{BASE}/party", f"{BASE}/messages", f"{BASE}/webhooks", f"{BASE}/profile", f"{BASE}/openapi.json")
+FOR_ALL = tuple(f"{BASE}/{name}" for name in ("party", "messages", "keys", "webhooks", "profile", "openapi.json"))
 """Paths, with those below them, that are for every party; the others are for aggregators, those below `iso` are not."""
 SYSTEM_OPERATOR = "iso"
 PURPOSES = ("market", "both")

@@ -7,6 +7,7 @@ from sqlalchemy import Row
 
 from sep2.errors import NotFound
 from sep2.operations.market import outages, packing
+from sep2.operations.market.signing_keys import signer
 from sep2.partner import own
 from sep2.partner import register_types as t
 from sep2.partner.access import party_of
@@ -64,7 +65,7 @@ async def show_evidence(rq: Request, asked: Nothing) -> t.EvidenceOfDay:
     if not runs:
         raise NotSettled(day.isoformat())
     as_of = max(one.recorded_at for one in runs)
-    signing = packing.signer(market.evidence_key, market.utility_name, rq.now)
+    signing = signer(market.evidence_key, market.utility_name, "evidence", rq.now)
     made = build(*await packing.parts_of(rq.db, row, span, as_of), signing)
     return t.EvidenceOfDay(
         aggregation=row.name,

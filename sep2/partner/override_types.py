@@ -112,6 +112,12 @@ class Messages(Struct, frozen=True, kw_only=True):
     last: int
 
 
+class Keys(Struct, frozen=True, kw_only=True):
+    """A JWK set (RFC 7517)."""
+
+    keys: list[dict[str, Any]]
+
+
 class WebhookSaid(Asked, frozen=True, kw_only=True):
     """Where copies of your messages go; with `new_secret` the answer holds the secret that signs them from now on."""
 

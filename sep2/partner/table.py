@@ -124,6 +124,7 @@ TABLE = (
     Route("GET", f"{BASE}/overrides/{{override}}", overrides.show_override, VIEWER),
     Route("POST", f"{BASE}/overrides/{{override}}/answer", overrides.answer_override, OPERATOR, status=201),
     Route("GET", f"{BASE}/messages", messages.list_messages, VIEWER),
+    Route("GET", f"{BASE}/keys", messages.show_keys, VIEWER),
     Route("GET", f"{BASE}/webhooks", messages.list_webhooks, VIEWER),
     Route("GET", _WEBHOOK, messages.show_webhook, VIEWER),
     Route("PUT", _WEBHOOK, messages.set_webhook, OPERATOR, messages.show_webhook, creates=True, secret=True),
