@@ -66,13 +66,17 @@ async def take_in(
     *,
     written: Written,
     only: Collection[int] | None = None,
+    leaves_out_others: bool = False,
 ) -> TakenIn:
     """Keep copies of what a system operator said; all of them, or Unfit. What is known already changes nothing.
 
-    only: the numbers of the aggregations that it may be about; None: any.
+    only: the numbers of the aggregations that it may be about; None: any. leaves_out_others: whether what is said to
+    resources that no aggregation is may stand beside what is said to ours.
     """
     found = await stored.with_resource_ids(db, {one.iso_resource_id for one in said}, written.now)
     resources = {name: number for name, number in found.items() if only is None or number in only}
+    if leaves_out_others and resources:
+        said = [one for one in said if one.iso_resource_id in resources]
     refuse(
         [
             Fault(
