@@ -12,6 +12,7 @@ from sep2.partner.access import party_of
 from sep2.rest.route import Request
 from sep2.rest.types import Done, Listed, Nothing
 from sep2.rules.market.message_signatures import public_key
+from sep2.rules.market.message_words import words
 from sep2.store.market import messages as stored
 
 
@@ -59,7 +60,8 @@ async def remove_webhook(rq: Request, asked: Nothing) -> Done:
 
 def _message(row: Row[Any]) -> t.Message:
     names = ("sequence", "kind", "subject", "created", "sha256")
-    return t.Message(body=json.loads(row.body), **{name: getattr(row, name) for name in names})
+    body = json.loads(row.body)
+    return t.Message(body=body, says=words(row.kind, body), **{name: getattr(row, name) for name in names})
 
 
 def _hook(row: Row[Any]) -> dict[str, Any]:

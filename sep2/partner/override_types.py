@@ -100,6 +100,8 @@ class Message(Struct, frozen=True, kw_only=True):
     kind: str
     subject: str
     created: int
+    says: str
+    """in words, with times in the utility's zone"""
     sha256: str
     """of the body, as JSON with sorted keys and without blanks"""
     body: dict[str, Any]

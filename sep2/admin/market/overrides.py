@@ -20,6 +20,7 @@ from sep2.rest.route import Request, listed, page
 from sep2.rest.types import Listed, Nothing
 from sep2.rules.limits import Limits
 from sep2.rules.market.ladder import NoticeClass
+from sep2.rules.market.message_words import words
 from sep2.rules.roles import SUPERVISOR
 from sep2.store import override_progress
 from sep2.store import overrides as stored_desk
@@ -139,7 +140,9 @@ def _outage(row: Row[Any]) -> t.OutageSaid:
 
 def _message(row: Row[Any]) -> t.MessageTo:
     names = ("sequence", "kind", "subject", "created", "sha256")
-    return t.MessageTo(party=row.party_name, body=json.loads(row.body), **{name: getattr(row, name) for name in names})
+    body = json.loads(row.body)
+    said = {name: getattr(row, name) for name in names}
+    return t.MessageTo(party=row.party_name, says=words(row.kind, body), body=body, **said)
 
 
 async def _listed(rq: Request, rows: Sequence[Row[Any]]) -> list[t.MarketOverride]:

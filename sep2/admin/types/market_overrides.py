@@ -184,6 +184,8 @@ class MessageTo(Struct, frozen=True, kw_only=True):
     kind: str
     subject: str
     created: int
+    says: str
+    """in words, with times in the utility's zone"""
     sha256: str
     body: dict[str, Any]
 

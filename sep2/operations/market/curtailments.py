@@ -83,7 +83,13 @@ async def _chosen(
 ) -> list[Row[Any]]:
     names = {key_of(name): name for name in only}
     known = {key_of(row.name) for row in rows}
-    refuse([Fault("ders", "not_member", name[:80], "members then") for key, name in names.items() if key not in known])
+    refuse(
+        [
+            Fault("ders", "not_member", name[:80], "a member at that time")
+            for key, name in names.items()
+            if key not in known
+        ]
+    )
     found = [row for row in rows if not names or key_of(row.name) in names]
     if not node:
         return found

@@ -124,7 +124,7 @@ def _sequence(
     if one.sequence is None:
         return None if last and before[last] == new else last + 1
     if one.sequence in before and before[one.sequence] != new:
-        bound = f"sequence {one.sequence} said something else before; a correction has the next, {last + 1}"
+        bound = f"what sequence {one.sequence} said before; a correction has the next, {last + 1}"
         refuse([Fault(f"{where}: sequence", "contradicts", str(one.sequence), bound)])
     return None if one.sequence in before else one.sequence
 
