@@ -39,8 +39,8 @@ def member(name, low_w, high_w, credit, *, waives=False, steps=range(STEPS)):
 def test_what_a_plan_leaves_goes_to_others_and_nobody_gets_less(guarantee, allocation):
     before = run_of(street(6, STEPS, 4, guarantee=guarantee, allocation=allocation))
     names = before.problem.connection_id
-    found = with_plans(before, [member(names[0], -500, 700, 1.0), member(names[1], -500, 700, 1.0)])
-    assert found is not None
+    found, why_not = with_plans(before, [member(names[0], -500, 700, 1.0), member(names[1], -500, 700, 1.0)])
+    assert found.without_plans is before, why_not
     assert found.report.inside
     limits = [(run.schedule.import_limit_w, run.schedule.export_limit_w) for run in (before, found)]
     for first, second in zip(*limits, strict=True):
@@ -54,13 +54,13 @@ def test_what_a_plan_leaves_goes_to_others_and_nobody_gets_less(guarantee, alloc
 
 def test_a_plan_that_is_not_believed_changes_nothing(problem):
     before = run_of(problem)
-    assert with_plans(before, [member(problem.connection_id[0], 0, 0, 0.0)]) is None
+    assert with_plans(before, [member(problem.connection_id[0], 0, 0, 0.0)]) == (before, "")
 
 
 def test_half_a_credit_counts_half_of_what_is_left_free_and_only_where_a_band_is(problem):
     before = run_of(problem)
     name = problem.connection_id[0]
-    found = with_plans(before, [member(name, -14_000, 4000, 0.5, steps=(2, 3))])
+    found, _ = with_plans(before, [member(name, -14_000, 4000, 0.5, steps=(2, 3))])
     # Half of the 6 kW above the band is not counted.
     taken = np.zeros(STEPS)
     taken[2:4] = 3000.0
@@ -73,14 +73,14 @@ def test_a_contract_minimum_gives_way_only_where_its_customer_agreed():
     firm = np.array([2000.0, 0.0, 0.0])
     before = run_of(street(3, STEPS, firm_export_w=firm))
     name = before.problem.connection_id[0]
-    insisted = with_plans(before, [member(name, -14_000, 500, 1.0)])
+    insisted, _ = with_plans(before, [member(name, -14_000, 500, 1.0)])
     assert (insisted.schedule.export_limit_w[:, 0] >= 2000).all()
-    waived = with_plans(before, [member(name, -14_000, 500, 1.0, waives=True)])
+    waived, _ = with_plans(before, [member(name, -14_000, 500, 1.0, waives=True)])
     assert (waived.schedule.gen_limit_w[:, 0] <= np.maximum(500, before.problem.base_load_w[:, 0])).all()
 
 
 def test_what_was_published_with_plans_can_be_calculated_again_from_its_problem(problem):
-    found = with_plans(run_of(problem), [member(problem.connection_id[0], 0, 100, 1.0)])
+    found, _ = with_plans(run_of(problem), [member(problem.connection_id[0], 0, 100, 1.0)])
     again = calculated(found.counted)
     assert np.array_equal(again.export_limit_w, found.schedule.export_limit_w)
     assert again.run_id == found.schedule.run_id != calculate(problem).run_id
