@@ -288,10 +288,15 @@ def _intervals(
     number = device.connection_number
     exempt = () if number is None else known.exempt.get(number, ())
     flaw = _flaw(device, direction, known)
+    unsupported = _unsupported(device, direction)
+    starts = range(window.since, window.until - length + 1, length)
+    touching = [one.by_interval(starts, length) for one in meters]
     found = []
-    for start in range(window.since, window.until - length + 1, length):
+    for n, start in enumerate(starts):
         end = start + length
-        seen = measured(meters, start, end)
+        seen = measured(
+            [Meter(one.proven, there[n]) for one, there in zip(meters, touching, strict=True)], start, end
+        )
         if seen.watts is not None:
             seen = seen._replace(watts=direction.sign * seen.watts, flaw=seen.flaw or flaw)
         is_excused = any(one.start < end and one.end > start for one in exempt)
@@ -299,7 +304,8 @@ def _intervals(
         is_shared = any(start < one.until < end for one in known.acted.get(device.id, ()))
         excused = "exempted" if is_excused or is_shared else ""
         out = any(since < end and start < until for since, until in opted)
-        found.append(Interval(start, length, seen, _exempt(device, direction, start) or excused, out))
+        exempt_as = "unregistered" if start < device.registered else unsupported
+        found.append(Interval(start, length, seen, exempt_as or excused, out))
     return found
 
 
@@ -313,10 +319,8 @@ def _flaw(device: Row[Any], direction: Direction, known: _Known) -> str:
     return "no_rating" if sent or PERCENT in known.defaults.get(device.id, {}) else ""
 
 
-def _exempt(device: Row[Any], direction: Direction, start: int) -> str:
-    """Why a device has nothing to keep at a time."""
-    if start < device.registered:
-        return "unregistered"
+def _unsupported(device: Row[Any], direction: Direction) -> str:
+    """Why a device can keep no limit of a direction, whatever the time; empty: it can."""
     modes = [mode for mode in MODES[direction] if mode != PERCENT]
     lacking = reach.unsupported(device, modes)
     return "unsupported" if len(lacking) == len(modes) else ""

@@ -5,9 +5,10 @@ and the new limit bounds it. What was not measured, or can not be relied on, is 
 """
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
-from itertools import pairwise
+from itertools import islice, pairwise, takewhile
 from typing import NamedTuple
 
 from sep2.rules.authority import Holding, Stretch
@@ -161,29 +162,42 @@ def adopted_from(start: int, issued: int, adoption_s: int, ramp_s: int = 0) -> i
     return max(start, issued + adoption_s) + ramp_s
 
 
-def bound_at(limits: Sequence[Step], at: int) -> float | None:
-    """What bounds at a moment: the loosest limit that may still be held. None: nothing does.
+class Bounds:
+    """What limits, in the order of their starts, allow over many intervals; the first counts as held from before."""
 
-    limits: in the order of their starts; the first counts as held from before.
-    """
-    begun = [n for n, step in enumerate(limits) if step.start <= at]
-    if not begun:
-        return None
-    held = max((n for n in begun if limits[n].adopted <= at), default=0)
-    possible = [step.watts for step in limits[held : begun[-1] + 1]]
-    return None if None in possible else max(watts for watts in possible if watts is not None)
+    def __init__(self, limits: Sequence[Step]) -> None:
+        self._limits = limits
+        self._starts = [step.start for step in limits]
+        self._edges = sorted({edge for step in limits for edge in (step.start, step.adopted)})
 
+    def at(self, at: int) -> float | None:
+        """What bounds at a moment: the loosest limit that may still be held. None: nothing does."""
+        last = bisect_right(self._starts, at) - 1
+        loosest: float | None = None
+        for n in range(last, -1, -1):
+            step = self._limits[n]
+            if step.watts is None:
+                return None
+            loosest = step.watts if loosest is None else max(loosest, step.watts)
+            if step.adopted <= at:
+                break
+        return loosest
 
-def allowed_w(limits: Sequence[Step], start: int, end: int) -> float | None:
-    """The time-weighted mean of what bounds over an interval; None where nothing bounds a part of it."""
-    edges = {edge for step in limits for edge in (step.start, step.adopted) if start < edge < end}
-    total = 0.0
-    for one, other in pairwise(sorted({start, end, *edges})):
-        watts = bound_at(limits, one)
-        if watts is None:
-            return None
-        total += watts * (other - one)
-    return total / (end - start)
+    def allowed_w(self, start: int, end: int) -> float | None:
+        """The time-weighted mean of what bounds over an interval; None where nothing bounds a part of it."""
+        edges = self._edges[bisect_right(self._edges, start) : bisect_left(self._edges, end)]
+        total = 0.0
+        for one, other in pairwise((start, *edges, end)):
+            watts = self.at(one)
+            if watts is None:
+                return None
+            total += watts * (other - one)
+        return total / (end - start)
+
+    def before(self, end: int) -> Step | None:
+        """The last limit that begins before a time."""
+        last = bisect_left(self._starts, end) - 1
+        return self._limits[last] if last >= 0 else None
 
 
 class Meter(NamedTuple):
@@ -191,6 +205,16 @@ class Meter(NamedTuple):
 
     proven: bool
     readings: Sequence[Metered]
+
+    def by_interval(self, starts: range, length: int) -> list[list[Metered]]:
+        """The readings that reach into each of these intervals of one length."""
+        found: list[list[Metered]] = [[] for _ in starts]
+        for one in self.readings:
+            first = (one.start - starts.start) // starts.step
+            last = (one.end - 1 - starts.start) // starts.step
+            for n in range(max(0, first - (length - 1) // starts.step), min(last, len(found) - 1) + 1):
+                found[n].append(one)
+        return found
 
 
 class Measured(NamedTuple):
@@ -263,22 +287,23 @@ class Judged(NamedTuple):
 
 def judge(limits: Sequence[Step], intervals: Sequence[Interval], tolerance_w: float) -> list[Judged]:
     """The verdict on each interval, given in the order of their starts."""
-    first = [_judge(limits, one, tolerance_w) for one in intervals]
+    bounds = Bounds(limits)
+    first = [_judge(bounds, one, tolerance_w) for one in intervals]
     return [
         one._replace(state=State.LATE)
-        if one.state is State.BREACH and _kept_soon_after(limits, one, first[n + 1 :])
+        if one.state is State.BREACH and _kept_soon_after(limits, one, islice(first, n + 1, None))
         else one
         for n, one in enumerate(first)
     ]
 
 
-def _judge(limits: Sequence[Step], one: Interval, tolerance_w: float) -> Judged:
-    allowed = allowed_w(limits, one.start, one.end)
+def _judge(bounds: Bounds, one: Interval, tolerance_w: float) -> Judged:
+    allowed = bounds.allowed_w(one.start, one.end)
     seen = one.measured
     said = Judged(one.start, one.duration_s, State.EXEMPT, allowed, seen.watts, seen.covered_s)
     if allowed is None or one.exempt:
         return said._replace(reason=one.exempt or "no_limit")
-    last = next((step for step in reversed(limits) if step.start < one.end), None)
+    last = bounds.before(one.end)
     said = said._replace(control=None if last is None else last.control)
     known = seen.watts is not None and not seen.flaw
     beyond_w = seen.watts - allowed if known and seen.watts is not None else 0.0
@@ -298,7 +323,8 @@ def _kept_soon_after(limits: Sequence[Step], one: Judged, later: Iterable[Judged
     tightened = last_tightening(limits, one.start + one.duration_s)
     if tightened is None:
         return False
-    return any(other.state is State.OK and other.start <= tightened.adopted + LATE_S for other in later)
+    soon = takewhile(lambda other: other.start <= tightened.adopted + LATE_S, later)
+    return any(other.state is State.OK for other in soon)
 
 
 def last_tightening(limits: Sequence[Step], before: int) -> Step | None:
