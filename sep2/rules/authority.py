@@ -190,7 +190,6 @@ def course(programs: Sequence[Program], start: int, end: int) -> list[Stretch]:
         for said in program.controls:
             for place in range(bisect_left(cuts, said.start), bisect_left(cuts, said.end)):
                 running[place].append((program, said))
+    held = zip(pairwise(cuts), running, strict=False)
     defaults = _defaults(ordered)
-    return [
-        Stretch(one, other, _held(defaults, there)) for (one, other), there in zip(pairwise(cuts), running, strict=False)
-    ]
+    return [Stretch(one, other, _held(defaults, there)) for (one, other), there in held]

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, func, insert, select, update
 
 from sep2.store.connection import Connection
 from sep2.store.many import among
@@ -37,6 +37,14 @@ async def replace(db: Connection, old: Collection[int], rows: Sequence[Mapping[s
 async def add_run(db: Connection, **columns: Any) -> None:
     """Note that a time was settled."""
     await db.run(insert(settle_run).values(columns))
+
+
+async def last_run(db: Connection, aggregation_id: int, start: int, end: int) -> int:
+    """The number of the last settlement of an aggregation that touched a time; 0 where there was none."""
+    t = settle_run
+    query = select(func.max(t.c.id)).where(t.c.aggregation_id == aggregation_id, t.c.start < end, t.c.end > start)
+    row = await db.one(query)
+    return 0 if row is None else int(row[0] or 0)
 
 
 async def runs(db: Connection, aggregation_id: int, since: int) -> Sequence[Row[Any]]:
