@@ -124,9 +124,8 @@ async def _settled(db: Database, row: Any) -> list[Row]:
     for name, goal in (("a day is settled", None), ("it is settled again, nothing new", None)):
         wall, cpu = time.perf_counter(), time.process_time()
         async with db.write() as c:
-            done = await settle(c, row, (START, START + DAY_S), rules, declared=[], written=WRITTEN._replace(now=LATER))
+            await settle(c, row, (START, START + DAY_S), rules, declared=[], written=WRITTEN._replace(now=LATER))
         found.append(_row(name, wall, cpu, goal))
-        print(name, done, found[-1].ours, found[-1].cpu_ms)
     return found
 
 
@@ -146,7 +145,6 @@ async def _packed(db: Database, row: Any, days: int, folder: Path) -> list[Row]:
             _, made = await packing.pack(c, row, span, LATER, signing=signing, written=WRITTEN._replace(now=LATER))
         found.append(_row(name, wall, cpu, goal))
         found.append(Row(name=f"{name}: size", ours=len(made.octets) / 1e6, unit="MB", better="less"))
-        print(name, found[-2].ours, found[-2].cpu_ms, found[-1].ours)
         wall, cpu = time.perf_counter(), time.process_time()
         assert not verify(made.octets).problems
         found.append(_row(f"{name}: verified", wall, cpu))

@@ -1,16 +1,20 @@
 """What a market is told afterwards: meters over mutual TLS, limits, an override and a dispatch, settled by the API."""
 
 import base64
+import io
+import json
 import subprocess
 import sys
+import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from sep2.store.market.after_tables import settle_run
+from sep2.rules.market.columns import times, values
+from sep2.store.market.after_tables import evidence_pack, settle_run
 from sep2.store.market.intervals import runs
 from sep2.store.retention import forget
 from tests.admin.market import CONTACT, grant_local
@@ -120,6 +124,29 @@ def verified_and_refused(octets: bytes, folder: Path) -> None:
     assert subprocess.run([*script, str(bad)], check=False).returncode == 1
 
 
+def columns_say(octets: bytes, listed: list[dict[str, Any]]) -> None:
+    """The file of intervals holds what the API lists."""
+    with zipfile.ZipFile(io.BytesIO(octets)) as pack:
+        whole, one = json.loads(pack.read("intervals.json"))
+    assert (whole["component_der_id"], one["rows"]) == (None, len(listed))
+    found = {name: list(values(column)) for name, column in one["columns"].items() if name != "start"}
+    assert list(times(one["columns"]["start"])) == [each["start"] for each in listed]
+    for name in ("instructed_w", "want_w", "state", "override_mrid", *LOST[3:]):
+        assert found[name] == [each[name] for each in listed]
+    assert found["measured_w"][:3] == [380_000, 550_000, 690_000]
+
+
+async def as_an_earlier_server_made_it(world, octets: bytes) -> bytes:
+    """The pack with the form of an earlier release in its manifest, kept in place of it."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(octets)) as pack, zipfile.ZipFile(made, "w") as older:
+        for info in pack.infolist():
+            older.writestr(info, pack.read(info).replace(b"sep2-evidence-2", b"sep2-evidence-1"))
+    async with world.state.db.write() as db:
+        await db.run(update(evidence_pack).where(evidence_pack.c.bytes == octets).values(bytes=made.getvalue()))
+    return made.getvalue()
+
+
 async def reported(operator) -> None:
     found = await operator.get("/market/report", start=str(NOW), end=str(START + DAY))
     (one,) = found["by_aggregation"]
@@ -187,6 +214,7 @@ async def test_the_worked_numbers_and_a_correction_from_late_meter_data(desk, tm
     assert (await settled(operator, known_at=str(day_two)))[6]["state"] == "unknown"
     packs = [await packed(operator, as_of) for as_of in (day_two, day_two, None)]
     assert packs[0] == packs[1] != packs[2]
+    columns_say(packs[0], await settled(operator, known_at=str(day_two)))
     # A customer who withdraws consent is shown from the next request on without what was measured.
     await operator.change("DELETE", "/market/ders/D1/consent")
     hidden = (await settled(operator))[0]
@@ -197,6 +225,8 @@ async def test_the_worked_numbers_and_a_correction_from_late_meter_data(desk, tm
     await operator.change("POST", "/market/ders/D1/rename", {"name": "other"})
     assert await packed(operator, day_two) == packs[0]
     verified_and_refused(packs[0], tmp_path)
+    older = await as_an_earlier_server_made_it(world, packs[0])
+    assert await packed(operator, day_two) == older
     await reported(operator)
 
 

@@ -25,6 +25,19 @@ async def of(
     return await db.all(query.order_by(t.c.start, t.c.component_der_id, t.c.id))
 
 
+_LEFT_OUT = ("id", "aggregation_id", "component_der_id", "start", "superseded_at")
+PLAIN = ("component_der_id", "start", *(c.name for c in market_interval.c if c.name not in _LEFT_OUT))
+"""The columns of `plain`, in their order."""
+
+
+async def plain(db: Connection, aggregation_id: int, start: int, end: int, *, known_at: int) -> Sequence[Row[Any]]:
+    """What stands in intervals that begin in a time, as they were known then: DER by DER, the aggregation's first."""
+    t = market_interval
+    query = select(*(t.c[name] for name in PLAIN))
+    query = query.where(t.c.aggregation_id == aggregation_id, t.c.start >= start, t.c.start < end, known(t, known_at))
+    return await db.all(query.order_by(t.c.component_der_id.nulls_first(), t.c.start, t.c.id))
+
+
 async def replace(db: Connection, old: Collection[int], rows: Sequence[Mapping[str, Any]], now: int) -> None:
     """Have new versions stand in place of others, which are kept as superseded."""
     t = market_interval
