@@ -148,17 +148,25 @@ def _counting(problem: Problem, gen_w: Real, load_w: Real) -> Problem:
     """
     if problem.declared_share is None:
         return replace(problem, flex_gen_w=gen_w, flex_load_w=load_w)
-    is_less = {"import": load_w < problem.flex_load_w, "export": gen_w < problem.flex_gen_w}
-    net_w = {"import": load_w + problem.load_hi_w, "export": gen_w - problem.load_lo_w}
-    found: dict[str, Real] = {}
-    for direction, own in (("import", problem.ceiling_import_w), ("export", problem.ceiling_export_w)):
-        before = np.full(gen_w.shape, np.inf) if own is None else own[:, None] if own.ndim == 1 else own
-        most_w = np.where(is_less[direction], np.floor(np.maximum(net_w[direction], 0.0)), np.inf)
-        ceiling_w = np.minimum(np.broadcast_to(before, gen_w.shape), most_w)
-        floor_w = problem.floor_import_w if direction == "import" else problem.floor_export_w
-        assert floor_w is not None
-        found |= {f"ceiling_{direction}_w": ceiling_w, f"floor_{direction}_w": np.minimum(floor_w, ceiling_w)}
-    return replace(problem, **found)
+    ceiling_import_w = _ceiling_w(problem.ceiling_import_w, load_w < problem.flex_load_w, load_w + problem.load_hi_w)
+    ceiling_export_w = _ceiling_w(problem.ceiling_export_w, gen_w < problem.flex_gen_w, gen_w - problem.load_lo_w)
+    return replace(
+        problem,
+        ceiling_import_w=ceiling_import_w,
+        ceiling_export_w=ceiling_export_w,
+        floor_import_w=_at_most(problem.floor_import_w, ceiling_import_w),
+        floor_export_w=_at_most(problem.floor_export_w, ceiling_export_w),
+    )
+
+
+def _at_most(floor_w: Real | None, ceiling_w: Real) -> Real | None:
+    return None if floor_w is None else np.minimum(floor_w, ceiling_w)
+
+
+def _ceiling_w(own: Real | None, is_less: Mask, net_w: Real) -> Real:
+    """Return (T, C) W: the ceiling that the problem has itself, and where less counts, so much net power."""
+    before = np.full(net_w.shape, np.inf) if own is None else own[:, None] if own.ndim == 1 else own
+    return np.minimum(before, np.where(is_less, np.floor(np.maximum(net_w, 0.0)), np.inf))
 
 
 def _lowered(problem: Problem, schedule: EnvelopeSchedule, first: EnvelopeSchedule) -> list[str]:

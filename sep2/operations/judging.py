@@ -15,6 +15,7 @@ from sep2.rules import events, reach
 from sep2.rules.authority import Program, Said, Stretch, course
 from sep2.rules.days import LocalTime
 from sep2.rules.defaults import content, merged
+from sep2.rules.limit_steps import Step
 from sep2.rules.metering import ReadingSign
 from sep2.rules.obedience import (
     GRID_S,
@@ -26,7 +27,6 @@ from sep2.rules.obedience import (
     Interval,
     Judged,
     Meter,
-    Step,
     judge,
     measured,
     steps,

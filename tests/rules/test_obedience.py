@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sep2.rules.authority import Program, Said, course
+from sep2.rules.limit_steps import Bounds, Step
 from sep2.rules.obedience import (
     NEVER,
-    Bounds,
     Direction,
     Facts,
     Interval,
@@ -15,7 +15,6 @@ from sep2.rules.obedience import (
     Measured,
     Meter,
     State,
-    Step,
     Sums,
     adopted_from,
     judge,
