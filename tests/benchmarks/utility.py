@@ -50,8 +50,7 @@ async def fill(database: Database, folder: Path) -> tuple[Files, list[Asked]]:
         own = await _entry(db, identity.lfdi, client, now)
         devices = [await _device(db, number, client, now) for number in range(DEVICES)]
         programs = [
-            await _issue(db, device.connection, count, now)
-            for device, count in zip(devices, (FEW, MANY), strict=False)
+            await _issue(db, device.connection, count, now) for device, count in zip(devices, (FEW, MANY), strict=False)
         ]
         mirror = await _mirror(db, client, devices[0].id, now)
     async with database.read() as db:
@@ -170,9 +169,7 @@ def _readings(count: int, now: int) -> Body:
 
 def _response(subject: w.HexBinary, lfdi: str, now: int) -> Body:
     def body(n: int) -> bytes:
-        said = w.DERControlResponse(
-            createdDateTime=now + n, endDeviceLFDI=w.HexBinary(lfdi), status=1, subject=subject
-        )
+        said = w.DERControlResponse(createdDateTime=now + n, endDeviceLFDI=w.HexBinary(lfdi), status=1, subject=subject)
         return w.encode(said, PROFILE)
 
     return body
