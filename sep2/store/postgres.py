@@ -124,7 +124,7 @@ class PostgresDatabase(Database):
         self._line = Line(url, self._news.set)
         self._keepers = Keepers(url, self.written)
         self._lending = Lending(self._engine, CONNECTIONS)
-        self._preparing = Preparing(self._engine.dialect)
+        self.preparing = Preparing(self._engine.dialect)
 
     @classmethod
     async def open(cls, url: URL) -> Self:
@@ -161,7 +161,7 @@ class PostgresDatabase(Database):
     @asynccontextmanager
     async def _read(self) -> AsyncIterator[Connection]:
         async with self._lending.one(reads_only=True) as lent:
-            yield PostgresConnection(lent, self._preparing)
+            yield PostgresConnection(lent, self.preparing)
 
     def write(self) -> AbstractAsyncContextManager[Connection]:
         """A block that is one transaction, durable once it is left."""
@@ -170,7 +170,7 @@ class PostgresDatabase(Database):
     @asynccontextmanager
     async def _write(self) -> AsyncIterator[Connection]:
         async with self._lending.one() as lent:
-            connection = PostgresConnection(lent, self._preparing)
+            connection = PostgresConnection(lent, self.preparing)
             yield connection
             said = await self._commit(lent, connection)
         if said:

@@ -16,8 +16,8 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import DMLWhereBase, Insert
 from sqlalchemy.sql.selectable import SelectBase
 
-RUNS = 2
-"""As the how-manieth time a statement is run it is compiled; most that are built for one call are never run again."""
+RUNS = 1
+"""After so many runs a statement is compiled; most that are built for one call are never run again."""
 
 Process = Callable[[Any], Any]
 
@@ -52,11 +52,15 @@ class Preparing:
     """The statements of one database, as they were compiled for its dialect."""
 
     def __init__(self, dialect: Dialect) -> None:
+        self.is_off = False
+        """Whether SQLAlchemy runs everything, so that those who listen to its events hear of each statement."""
         self._dialect = dialect
         self._found: WeakKeyDictionary[Executable, dict[Any, Prepared | int | None]] = WeakKeyDictionary()
 
     def find(self, statement: Executable, names: Iterable[str]) -> Prepared | None:
         """A statement for values of these names; None where SQLAlchemy is to run it."""
+        if self.is_off:
+            return None
         key = tuple(names)
         known = self._found.get(statement)
         if known is None:
