@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 from envelope.operation.measurements import Measured, Quantity
 from envelope.operation.round_alarms import SETPOINT
+from gridmodel.readers.encodings import encoding_of
 from sep2.errors import BadRequest
 from sep2.operations import state_out
 from sep2.operations.alarms import Wanted, set_alarms
@@ -71,7 +72,8 @@ class PlantJudgement(NamedTuple):
 def read(folder: Path) -> tuple[Plant, ...]:
     """Return the plants of a server's folder; none without a file."""
     try:
-        return parsed((folder / FILE).read_text(encoding="utf-8-sig"))
+        content = (folder / FILE).read_bytes()
+        return parsed(content.decode(encoding_of(content)))
     except FileNotFoundError:
         return ()
     except (OSError, UnicodeDecodeError, csv.Error) as wrong:

@@ -37,7 +37,7 @@ def verify(
     """
     asked, problem = effort or USUAL, as_credited(problem, schedule)
     formulation = formulate(problem)
-    intervals = Intervals(problem, formulation)
+    intervals = Intervals.of(problem, formulation)
     if intervals.failed.any():
         problem = intervals.others()
         formulation = formulate(problem)

@@ -91,6 +91,8 @@ class Sep2(TyperGroup):
                 typer.secho(shown(f"Error: {refusal}", MOST_OF_AN_ERROR), fg=typer.colors.RED, err=True)
             else:
                 typer.echo(shown(refusal, MOST_OF_AN_ERROR), err=True)
+            for line in getattr(refusal, "lines", ()):
+                typer.secho(f"  {shown(line, MOST_OF_AN_ERROR)}", fg=typer.colors.RED, err=True)
             if hint := getattr(refusal, "hint", ""):
                 typer.secho(hint, fg=typer.colors.RED, err=True)
             if given.get().as_json:
