@@ -58,7 +58,7 @@ def test_a_load_that_is_interrupted_tells_what_it_has_measured(sep2: Sep2, folde
         # It says about every second how far it is.
         assert next(line for line in process.stderr if "answered" in line)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=600)
     assert process.returncode == 0, err
     found = msgspec.json.decode(out)
     assert found["stopped"] is True

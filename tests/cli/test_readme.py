@@ -37,7 +37,7 @@ def played(folder: Path, script: str) -> str:
             ["bash", "-e", "-c", script], cwd=folder, env=env, stdout=out, stderr=out, start_new_session=True
         )
         try:
-            status = shell.wait(580)
+            status = shell.wait(1700)
         finally:
             os.killpg(shell.pid, signal.SIGKILL)
     said = log.read_text()
@@ -45,7 +45,7 @@ def played(folder: Path, script: str) -> str:
     return said
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_the_first_hour_of_a_us_utility(tmp_path: Path) -> None:
     text = (REPOSITORY / "docs" / "us.md").read_text(encoding="utf-8")
     (tour,) = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
@@ -57,7 +57,7 @@ def test_the_first_hour_of_a_us_utility(tmp_path: Path) -> None:
     assert re.search(r"\d\d:\d\d-0[78]:00", said), "times are those of Los Angeles"
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_a_control_sent_by_hand_reaches_an_aggregator_and_a_gateway(tmp_path: Path) -> None:
     (receiver_port,) = free_ports(1)
     commands = [*block_with("sep2 init"), *block_with("sep2 connection add")]

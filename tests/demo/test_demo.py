@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-PATIENCE_S = 600
+PATIENCE_S = 1800
 pytestmark = pytest.mark.timeout(PATIENCE_S)
 TAKES_ITS_TIME = {"seconds", "issue_to_adoption_s", "notifications_delivered"}
 """What a repetition may change: of a receiver that is told late, one notification tells two changes."""

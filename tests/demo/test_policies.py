@@ -84,7 +84,7 @@ def test_devices_keep_limits_as_they_are_published(place):
 
 def test_the_table_comes_from_one_command(nine_homes):
     words = [sys.executable, "-m", "envelope.demo.policies", "--feeder", str(nine_homes), "--seed", "6"]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=300, env=os.environ, check=True)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=850, env=os.environ, check=True)
     assert "coincident, equal" in done.stdout
     assert "perfect information" in done.stdout
     assert "1: two-sided" in done.stdout

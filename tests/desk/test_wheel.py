@@ -62,6 +62,6 @@ def test_the_desk_renders_from_the_wheel_alone(unpacked: Path) -> None:
         env={"PYTHONPATH": str(unpacked), "PATH": ""},
         capture_output=True,
         text=True,
-        timeout=250,
+        timeout=850,
     )
     assert done.stdout == "True\n", done.stderr

@@ -37,7 +37,7 @@ HOMES = ["H1", "H2", "H3"]
 DAYS = 30
 NOW = SINCE + DAYS * DAY_S + 7 * 3600
 """Seven in the morning after a month of readings, when those of the day before have arrived."""
-PATIENCE_S = 240
+PATIENCE_S = 800
 THREE = "connection_id,node,phases\nH1,far,a\nH2,far,b\nH3,near,c\n"
 ROLLING = plan.Rolling(paths=7)
 

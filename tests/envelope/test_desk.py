@@ -29,7 +29,7 @@ from tests.envelope.rolling import register_homes
 from tests.envelope.rounds import limits_at
 
 HOMES = [f"H{k}" for k in range(1, 10)]
-PATIENCE_S = 240
+PATIENCE_S = 800
 RISING = np.array([0.01, 0.02, 0.03, 0.04, 0.05, 0.06])[:, None]
 """of what can be reached, so little that only reach limits it"""
 

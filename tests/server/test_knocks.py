@@ -188,6 +188,6 @@ async def test_it_ends_whenever_it_is_cancelled(on_sqlite, monkeypatch):
         for _ in range(moment):
             await asyncio.sleep(0)
         working.cancel()
-        done, _ = await asyncio.wait([working], timeout=10)
+        done, _ = await asyncio.wait([working], timeout=120)
         assert done, moment
     await database.close()
