@@ -14,6 +14,7 @@ from envelope.command_line.command_frame import refusals, stages
 from envelope.field_rules import BadProblem
 from envelope.problem import Problem, plan_file, run_id
 from envelope.problem.divided import Divided
+from envelope.problem.plan_file import Plan
 from envelope.schedule import EnvelopeSchedule, read
 from envelope.verification import VerificationReport, verify
 from envelope.verification.solvers import SOLVERS
@@ -43,8 +44,9 @@ def verify_limits(
         if solver is not None and solver not in SOLVERS:
             raise BadProblem(f"--solver {solver}: there are {', '.join(SOLVERS)}")
         stage("reading the plan and the limits")
-        problem, schedule = plan_file.load(plan, feeder, as_carried=True).problem, read(limits)
-        refuse_other(problem, schedule)
+        saved, schedule = plan_file.load(plan, feeder, as_carried=True), read(limits)
+        problem = saved.problem
+        refuse_other(saved, schedule)
         stage("verifying")
         report = _verified(problem, schedule, solver, stage)
     if as_json:
@@ -72,9 +74,10 @@ def _verified(
     return verify_divided(problem, schedule, stage)
 
 
-def refuse_other(problem: Problem, schedule: EnvelopeSchedule) -> None:
-    """Refuse limits that were calculated from another problem than the plan's."""
-    if schedule.run_id != run_id(problem):
+def refuse_other(plan: Plan, schedule: EnvelopeSchedule) -> None:
+    """Refuse limits that were calculated from another problem than the plan's, here or where the plan was saved."""
+    problem = plan.problem
+    if schedule.run_id not in {run_id(problem), plan.run_id}:
         raise BadProblem(f"run_id: the limits are those of run {schedule.run_id}; the plan gives run {run_id(problem)}")
     if schedule.connection_id != problem.connection_id:
         raise BadProblem("connection_point: the limits are not for the plan's connections, in their order")

@@ -16,7 +16,7 @@ from envelope.problem.carried_feeder import PREFIX, Carried, carried_of, files_i
 from envelope.problem.feeder_files import EUROPEAN_LV, digest_of
 from envelope.problem.policies import Policy
 from envelope.problem.problem import Problem
-from envelope.problem.serialization import from_plain, is_unsaid, to_plain
+from envelope.problem.serialization import fields_id, from_plain, is_unsaid, run_id, to_plain
 from envelope.problem.step_ranges import refuse_part_of_day
 from envelope.problem.steps import select
 from gridmodel.model.devices import Device
@@ -64,6 +64,8 @@ class Plan:
     """of the feeder"""
     rolling: Rolling | None = None
     """None: its steps are those of one horizon, and end with it"""
+    run_id: str = ""
+    """of its problem where it was saved: the last bits of a network, which name a run, differ between processors"""
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,8 @@ class Saved:
     rolling: Rolling | None = None
     carried: Carried | None = None
     """the feeder's files in it; None in plans that name a feeder only"""
+    named: tuple[str, str] = ("", "")
+    """`run_id` and `fields_id` of the problem as it was saved; empty in older plans"""
 
     RULES: ClassVar[Mapping[str, Rule]] = {
         "feeder": InstanceOf(str),
@@ -130,6 +134,7 @@ def save(
         **({} if rolling is None else {"rolling": rolling._asdict()}),
         **({} if carried is None else {"carried": carried._asdict()}),
         **{name: TERMS[name](name, value, UNKNOWN) for name, value in terms.items()},
+        "named": [run_id(problem), fields_id(problem)],
         "fields": {
             f.name: to_plain(getattr(problem, f.name), arrays, f.name)
             for f in fields(problem)
@@ -164,7 +169,9 @@ def _saved(path: Path, said: dict[str, Any], arrays: dict[str, Any]) -> Saved:
     values = {name: from_plain(packed, arrays) for name, packed in said["fields"].items()}
     terms = said["hysteresis_w"], said["randomize_relaxing_s"], said.get("sharing", Policy.PROPORTIONAL)
     rolling = _rolling(said["rolling"]) if "rolling" in said else None
-    return Saved(path, said["feeder"], said["digest"], said["connection_id"], values, *terms, rolling, carried_of(said))
+    run, content = said.get("named", ("", ""))
+    of_feeder = said["feeder"], said["digest"], said["connection_id"]
+    return Saved(path, *of_feeder, values, *terms, rolling, carried_of(said), (str(run), str(content)))
 
 
 def _rolling(said: Mapping[str, Any]) -> Rolling:
@@ -187,12 +194,28 @@ def load(path: Path, model: str = "", *, as_carried: bool = False) -> Plan:
         raise BadProblem(f"{path}: connections stand in another order than in {saved.feeder} (first {order[0]})")
     problem = saved.problem(reduced_of(network))
     terms = saved.hysteresis_w, saved.randomize_relaxing_s, saved.sharing
-    return Plan(saved.feeder, problem, saved.digest, *terms, tuple(feeder.devices), saved.rolling)
+    run = _run_of(saved, problem, model or ("" if _is_carried(saved, model, as_carried=as_carried) else saved.feeder))
+    return Plan(saved.feeder, problem, saved.digest, *terms, tuple(feeder.devices), saved.rolling, run)
+
+
+def _run_of(saved: Saved, problem: Problem, feeder: str) -> str:
+    """The run as it was named, if the problem and the files of the feeder are those that were saved.
+
+    feeder: where its network was read from; empty: from the plan.
+    """
+    run, content = saved.named
+    is_same = fields_id(problem) == content and (not feeder or digest_of(feeder) == saved.digest)
+    return run if is_same else ""
+
+
+def _is_carried(saved: Saved, model: str, *, as_carried: bool) -> bool:
+    """Whether the feeder is read from the files in the plan."""
+    return saved.carried is not None and not model and (as_carried or not Path(saved.feeder).exists())
 
 
 def _feeder_of_plan(saved: Saved, model: str, *, as_carried: bool) -> Any:
     """gridmodel's feeder of a plan."""
-    if saved.carried is None or model or not (as_carried or not Path(saved.feeder).exists()):
+    if saved.carried is None or not _is_carried(saved, model, as_carried=as_carried):
         return feeder_of(model or saved.feeder)
     try:
         return feeder_of(*unpacked(saved.path, saved.carried))

@@ -103,6 +103,11 @@ def run_id(problem: Problem) -> str:
     return fingerprint(problem, but=("reduced", *EARLIER), more=problem.reduced.identity)
 
 
+def fields_id(problem: Problem) -> str:
+    """The same for the same fields, whatever the network is."""
+    return fingerprint(problem, but=("reduced", *EARLIER), more=np.zeros(0))
+
+
 def fingerprint(value: Any, *, but: Sequence[str] = (), more: NDArray[Any]) -> str:
     """The same for the same fields of a dataclass, but for some of them, and for the same further array."""
     arrays: Arrays = {"more": more}

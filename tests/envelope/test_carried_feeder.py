@@ -89,6 +89,25 @@ def said_otherwise(two_files, to, change):
     return to
 
 
+def test_limits_that_another_processor_calculated_are_those_of_the_plan(two_files, tmp_path):
+    """There the network had other last bits, and so the run another name; what was asked is the same to the bit."""
+    here, there, limits = (
+        json.loads(ran("run", two_files / "plan.npz", "--json"))["run_id"],
+        "0f" * 8,
+        tmp_path / "l.csv",
+    )
+    limits.write_text((two_files / "limits.csv").read_text().replace(here, there))
+
+    def named(content):
+        return lambda said: said.update(named=[there, content or said["named"][1]])
+
+    plan = said_otherwise(two_files, tmp_path / "plan.npz", named(""))
+    assert json.loads(ran("verify", plan, limits, "--json"))["inside"]
+    plan = said_otherwise(two_files, tmp_path / "plan.npz", named("another problem"))
+    other = CliRunner().invoke(app, ["verify", str(plan), str(limits)])
+    assert (other.exit_code, "the plan gives run" in other.output) == (2, True)
+
+
 def test_a_plan_that_names_its_feeder_only_is_read_from_there(tmp_path):
     feeder, plan = write_lane(tmp_path / "lane", homes=2, days=1), tmp_path / "plan.npz"
     ran("run", feeder, "--steps", 2, "--plan", plan, "--out", tmp_path / "limits.csv")
