@@ -31,7 +31,9 @@ def read(folder: Path) -> Settings:
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise SettingsError(f"{path} does not exist; `sep2 init {folder}` makes it") from None
+        raise SettingsError(
+            f"{path} does not exist; `sep2 init {folder}` makes it, and SEP2_DIR names the folder of another server"
+        ) from None
     except tomllib.TOMLDecodeError as wrong:
         raise SettingsError(f"{path} is not TOML: {wrong}") from None
     try:

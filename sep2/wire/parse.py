@@ -58,7 +58,8 @@ def parse(data: bytes, largest: int = LARGEST) -> etree._Element:
     try:
         root = etree.fromstring(data, _PARSER.strict)
     except (etree.XMLSyntaxError, ValueError) as error:
-        raise WireError(f"not well-formed XML: {' '.join(str(error).split())[:160]}") from None
+        said = getattr(error, "msg", None) or str(error)
+        raise WireError(f"not well-formed XML: {' '.join(said.split())[:160]}") from None
     return root
 
 

@@ -31,7 +31,7 @@ def about(name: str) -> tuple[str, tuple[str, ...], list[Row]]:
     if simple:
         return _type_line(simple), ("code", "name"), _code_rows(simple)
     near = difflib.get_close_matches(name, [*WIRE, *BUILT_IN, *_code_lists()], n=3, cutoff=0.5)
-    raise UnknownName(f"{name}; near it are {', '.join(near)}" if near else name)
+    raise UnknownName(f"{name}; near it are {', '.join(near)}" if near else f"{name}; `sep2 wire` lists them all")
 
 
 def page() -> str:
