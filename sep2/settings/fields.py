@@ -35,6 +35,7 @@ POLLED = (
     "DeviceCapability",
     "EndDeviceList",
     "FunctionSetAssignmentsList",
+    "LoadShedAvailabilityList",
     "LogEventList",
     "MirrorUsagePointList",
     "Registration",
