@@ -25,6 +25,7 @@ from sep2.operations.alarms import Wanted, set_alarms
 from sep2.operations.controls import limits_of
 from sep2.rules.events import held
 from sep2.rules.limits import Limits
+from sep2.rules.told_times import told_span
 from sep2.rules.webhooks import new_secret, signed
 from sep2.store import alarms, connections, controls, defaults, marks
 from sep2.store.connection import Connection
@@ -166,7 +167,7 @@ def _beyond(one: Measured, spans: Sequence[tuple[int, int, Limits]], default: Li
             continue
         most = max(bounds)
         if value > most + max(TOLERANCE_W, TOLERANCE_SHARE * most):
-            return f"{word} {value:.0f} W from {one.start} for {one.duration} s, {most} W allowed"
+            return f"{word} {value:.0f} W {told_span(one.start, one.end)}, {most} W allowed"
     return ""
 
 

@@ -23,6 +23,8 @@ class ScriptFolder:
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
+        self.used = set[Path]()
+        """files that were found by their names"""
 
     def find(self, said: str, beside: Path) -> Path:
         """The file of this name, from the folder `beside`; backslashes and either case as on Windows."""
@@ -41,6 +43,7 @@ class ScriptFolder:
             raise LookupError("no such file")
         if found.stat().st_size > LARGEST_BYTES:
             raise LookupError(f"is larger than {LARGEST_BYTES // 2**20} MiB")
+        self.used.add(found)
         return found
 
     def _child(self, folder: Path, part: str) -> Path:
