@@ -7,11 +7,11 @@ import typer
 
 from sep2.admin.types import market_evidence as e
 from sep2.admin.types import market_settlement as t
-from sep2.cli.api import api, at
+from sep2.cli.api import Api, api, at
 from sep2.cli.market import market as root
 from sep2.cli.market_times import KnownAt, day_or_moment, time_of
 from sep2.cli.show import Limit, counted, listed, show
-from sep2.cli.units import When, shown_time
+from sep2.cli.units import When, moment, shown_time
 from sep2.cli.verb import verb
 from sep2.rest.types import Listed
 
@@ -22,6 +22,8 @@ Starts = Annotated[When, typer.Option("--from", parser=day_or_moment, metavar="T
 Ends = Annotated[When, typer.Option("--to", parser=day_or_moment, metavar="TIME", help="Until when.")]
 MayStart = Annotated[When | None, typer.Option("--from", parser=day_or_moment, metavar="TIME", help="From when on.")]
 MayEnd = Annotated[When | None, typer.Option("--to", parser=day_or_moment, metavar="TIME", help="Until when.")]
+USUAL_S = 30 * 86_400
+NOW = moment("now")
 Day = Annotated[str | None, typer.Option("--day", metavar="DATE", help="A local day of its market.")]
 
 
@@ -66,11 +68,18 @@ def _available(text: str, start: int | None, end: int | None) -> dict[str, objec
 
 
 @verb(root, "settlement")
-def show_settlement(name: Aggregation, *, start: Starts, end: Ends, known_at: KnownAt = None) -> None:
-    """What came of a time, by what was settled until now or until some time."""
+def show_settlement(name: Aggregation, *, start: MayStart = None, end: MayEnd = None, known_at: KnownAt = None) -> None:
+    """What came of a time, by what was settled until now or until some time; of the last 30 days if none is said."""
     server = api()
-    query = {"start": time_of(server, start), "end": time_of(server, end), "known_at": time_of(server, known_at)}
+    query = {**_span(server, start, end), "known_at": time_of(server, known_at)}
     _say(server.get(at("market", "settlements", name), t.Settlement, **query))
+
+
+def _span(server: Api, start: When | None, end: When | None) -> dict[str, int]:
+    """A time as it is asked for, or the 30 days until its end, which is now where none is said."""
+    until = time_of(server, NOW if end is None else end) or 0
+    since = time_of(server, start)
+    return {"start": max(0, until - USUAL_S) if since is None else since, "end": until}
 
 
 def _say(one: t.Settlement) -> None:
@@ -101,11 +110,16 @@ def _kwh(wh: int | None) -> str:
 
 @verb(root, "intervals")
 def list_intervals(
-    name: Aggregation, *, start: Starts, end: Ends, limit: Limit = 100, known_at: KnownAt = None
+    name: Aggregation,
+    *,
+    start: MayStart = None,
+    end: MayEnd = None,
+    limit: Limit = 100,
+    known_at: KnownAt = None,
 ) -> None:
-    """Settled intervals of an aggregation and its DERs, the earliest first."""
+    """Settled intervals of an aggregation and its DERs, the earliest first; of the last 30 days if none is said."""
     server = api()
-    query = {"start": time_of(server, start), "end": time_of(server, end), "known_at": time_of(server, known_at)}
+    query = {**_span(server, start, end), "known_at": time_of(server, known_at)}
     found = server.get(at("market", "settlements", name, "intervals"), Listed[t.Interval], limit=limit, **query)
     rows = [
         (

@@ -143,15 +143,15 @@ def _is_member(row: Row[Any], at: int) -> bool:
 
 
 async def _aggregations(rq: Request, rows: Sequence[Row[Any]]) -> list[t.IsoAggregation]:
-    factors, counts = await system_operators.distribution(rq.db, [row.id for row in rows], AsOf(rq.now))
+    members, watts = await system_operators.effective(rq.db, [row.id for row in rows], AsOf(rq.now))
     same = ("profile", "model", "iso_resource_id", "iso_nodes", "services", "inject_w", "reduce_w")
     return [
         t.IsoAggregation(
             name=row.name,
             party=row.party_name,
-            status=row.status,
-            members=counts.get(row.id, 0),
-            distribution_ppm=factors.get(row.id, {}),
+            status=aggregations.status_of(row.status, said, members[row.id]),
+            members=len(members[row.id]),
+            distribution_ppm=system_operators.node_factors(members[row.id], watts),
             valid_from=row.valid_from,
             valid_to=row.valid_to,
             **{name: getattr(said, name) for name in same},
