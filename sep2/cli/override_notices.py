@@ -143,6 +143,4 @@ def list_market_overrides(
     ]
     more = more_by(found.total, "--over", "those that are over", given=over)
     said = listed(found.total, len(found.items), "override") + more
-        found.total, over, "--over", "those that are over"
-    )
     show(found, said, columns=AGGREGATIONS, rows=rows)

@@ -11,7 +11,7 @@ from sep2.cli.api import Api, api, at
 from sep2.cli.market import market as root
 from sep2.cli.market_times import KnownAt, day_or_moment, time_of
 from sep2.cli.show import Limit, counted, listed, show
-from sep2.cli.units import When, moment, shown_time
+from sep2.cli.units import When, shown_time
 from sep2.cli.verb import verb
 from sep2.rest.types import Listed
 
@@ -22,8 +22,6 @@ Starts = Annotated[When, typer.Option("--from", parser=day_or_moment, metavar="T
 Ends = Annotated[When, typer.Option("--to", parser=day_or_moment, metavar="TIME", help="Until when.")]
 MayStart = Annotated[When | None, typer.Option("--from", parser=day_or_moment, metavar="TIME", help="From when on.")]
 MayEnd = Annotated[When | None, typer.Option("--to", parser=day_or_moment, metavar="TIME", help="Until when.")]
-USUAL_S = 30 * 86_400
-NOW = moment("now")
 Day = Annotated[str | None, typer.Option("--day", metavar="DATE", help="A local day of its market.")]
 
 
@@ -75,11 +73,8 @@ def show_settlement(name: Aggregation, *, start: MayStart = None, end: MayEnd = 
     _say(server.get(at("market", "settlements", name), t.Settlement, **query))
 
 
-def _span(server: Api, start: When | None, end: When | None) -> dict[str, int]:
-    """A time as it is asked for, or the 30 days until its end, which is now where none is said."""
-    until = time_of(server, NOW if end is None else end) or 0
-    since = time_of(server, start)
-    return {"start": max(0, until - USUAL_S) if since is None else since, "end": until}
+def _span(server: Api, start: When | None, end: When | None) -> dict[str, int | None]:
+    return {"start": time_of(server, start), "end": time_of(server, end)}
 
 
 def _say(one: t.Settlement) -> None:

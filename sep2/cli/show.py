@@ -56,7 +56,7 @@ def listed(total: int, shown: int, noun: str) -> str:
     return f"{counted(total, noun)}." if total else f"No {_plural(noun)}."
 
 
-def more_by(total: int, given: bool, option: str, what: str) -> str:
+def more_by(total: int, option: str, what: str, *, given: bool) -> str:
     """What may be added to an empty list by an option that was not given."""
     return "" if total or given else f" {option} shows {what} too."
 
