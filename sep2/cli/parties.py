@@ -48,6 +48,7 @@ def add_party(
     agreement: Ref = None,
     signed: Signed = None,
     expires: Expires = None,
+    test: Annotated[bool, typer.Option("--test", help="It only rehearses: no control is ever issued for it.")] = False,
     start: From = None,
 ) -> None:
     """Add a party of the market.
@@ -64,6 +65,7 @@ def add_party(
         programmes=programme or [],
         market_ids=_ids(market_id) or {},
         agreement=_agreement(server, agreement, signed, expires),
+        test=test,
         valid_from=time_of(server, start),
     )
     made = server.change("POST", "/market/parties", t.Party, body)

@@ -30,10 +30,18 @@ def markets_of(party: Row[Any]) -> frozenset[str] | None:
     return frozenset(parties.said_of(party).market_ids) or None
 
 
-async def of_market(db: Connection, profile: str, now: int) -> list[int]:
-    """The numbers of the system operators of a market: those with an id there, or with no id anywhere."""
-    rows = await register.parties_of_kind(db, "iso", AsOf(now))
+async def of_market(db: Connection, profile: str, now: int, *, is_test: bool) -> list[int]:
+    """The numbers of the system operators of a market: those with an id there, or with no id anywhere.
+
+    is_test: those that only rehearse, and no others.
+    """
+    rows = [row for row in await register.parties_of_kind(db, "iso", AsOf(now)) if row.is_test == is_test]
     return [row.id for row in rows if (markets := markets_of(row)) is None or profile in markets]
+
+
+def _is_seen(party: Row[Any], row: Row[Any]) -> bool:
+    markets = markets_of(party)
+    return row.status in SEEN and row.is_test == party.is_test and (markets is None or row.profile in markets)
 
 
 async def find(db: Connection, party: Row[Any], name: str, time: AsOf) -> Row[Any]:
@@ -42,17 +50,14 @@ async def find(db: Connection, party: Row[Any], name: str, time: AsOf) -> Row[An
         row = await entries.find(db, "aggregation", name, time)
     except NotFound:
         raise entries.UnknownAggregation(name[:80]) from None
-    markets = markets_of(party)
-    if row.status not in SEEN or (markets is not None and row.profile not in markets):
+    if not _is_seen(party, row):
         raise entries.UnknownAggregation(name[:80])
     return row
 
 
 async def all_seen(db: Connection, party: Row[Any], time: AsOf) -> Sequence[Row[Any]]:
     """Every aggregation that a system operator may see."""
-    markets = markets_of(party)
-    every = await register.every_aggregation(db, time)
-    return [row for row in every if row.status in SEEN and (markets is None or row.profile in markets)]
+    return [row for row in await register.every_aggregation(db, time) if _is_seen(party, row)]
 
 
 async def register_resource(
