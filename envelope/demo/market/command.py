@@ -69,7 +69,8 @@ def sentences(found: Result, *, is_good: bool) -> list[str]:
         f" {found.lost_envelope_wh / 1000:.1f} kWh. Delivered of what was instructed: {found.delivered_share:.1%}.",
         f"Did not keep the override: {named}. Acknowledged after {found.acknowledged_s} s.",
         f"Firm capacity: cannot tell, 1 of {found.firm_needed} events that it takes.",
-        f"North kept its plan in {found.kept} of {found.tested} intervals; nothing is believed below 96.",
+        f"North's batteries kept their bands of the plan in {found.kept} of {found.tested} intervals,"
+        f" {found.each} of each; none is believed below 96.",
         f"Baseline of one site on the next evening: {found.baseline_w / 1000:.1f} kW drawn without the curtailed day,"
         f" {found.baseline_limited_w / 1000:.1f} kW with it; metered: {found.metered_w / 1000:.1f} kW.",
         f"Evidence: {PACK} is {'good' if is_good else 'NOT good'} by itself, and"
@@ -109,6 +110,6 @@ def _draw(path: Path, found: Result) -> Path:
     axes.set_ylabel("kW")
     axes.set_title("North's batteries on the market's day")
     axes.legend(loc="lower right")
-    axes.set_ylim(bottom=0.0)
+    axes.set_ylim(0.0, 1.1 * found.planned_w / 1000)
     figure.savefig(path, dpi=110)
     return path

@@ -48,6 +48,8 @@ class Result:
     tested: int
     kept: int
     """intervals in which bands of North's plan were tested, and those in which they were kept"""
+    each: int
+    """of those tested, how many of each battery at most"""
     baseline_w: int
     baseline_limited_w: int
     metered_w: int
@@ -205,6 +207,7 @@ async def _after(house: House, before: tuple[dict[str, int], str, int], event: t
         moved=moved,
         tested=found.tested,
         kept=found.kept,
+        each=found.each,
         baseline_w=round(found.baselines.without_w),
         baseline_limited_w=round(found.baselines.with_w),
         metered_w=round(found.baselines.metered_w),

@@ -48,6 +48,8 @@ class Outcome:
     tested: int
     kept: int
     """intervals in which bands of North's plan were tested, and those in which they were kept"""
+    each: int
+    """of those tested, how many of one member at most"""
     baselines: Baselines
 
 
@@ -101,6 +103,7 @@ async def look(house: House, event: tuple[datetime, datetime], override: tuple[d
         packs,
         sum(one["tested"] for one in credit),
         sum(one["kept"] for one in credit),
+        max((one["tested"] for one in credit), default=0),
         await _baselines(house),
     )
 
