@@ -12,7 +12,7 @@ from envelope.demo.market import outcome
 from envelope.demo.market.network import FEEDERS, RATED_W
 from envelope.demo.market.opening import DAY, House, members_of
 from envelope.demo.market.outcome import Interval, stamp
-from envelope.demo.simulation import prove_meters
+from envelope.demo.registration import prove_meters
 
 Say = Callable[[str], None]
 FIRST_BID_W = 395_000

@@ -4,13 +4,14 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from sep2.admin.market.common import now_of, profiles_of, written
+from sep2.admin.market.common import now_of, profiles_of
 from sep2.admin.types import market_settlement as t
 from sep2.errors import BadValue
 from sep2.operations.judging import policy_of
 from sep2.operations.market import aggregations, entries, settling, statements
 from sep2.operations.market.settling import Declared, Rules
 from sep2.operations.market.statements import Event
+from sep2.partner.common import written
 from sep2.rest.route import Request
 from sep2.rest.types import Listed
 from sep2.rules.events import shows_at_once

@@ -1,24 +1,12 @@
 """Build evidence packs from what was settled, as it was known at a time, and sign them with a key of their own."""
 
 import asyncio
-import os
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
-from pathlib import Path
 from typing import Any
 
 import msgspec
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_pem_private_key,
-)
-from cryptography.x509.oid import NameOID
 from sqlalchemy import Row
 
 from sep2.errors import Conflict
@@ -32,55 +20,11 @@ from sep2.store.market.facts import AsOf, Written
 from sep2.store.market.register import members_of
 from sep2.store.market.tables import aggregation_fact, component_der_fact
 
-LASTS = timedelta(days=20 * 365)
 DAY_S = 86_400
-
-
-class EvidenceKey(Conflict):
-    """The key for evidence can not be used."""
 
 
 class EvidenceDiffers(Conflict):
     """A pack of that time and knowledge was made before, and it would not be the same now."""
-
-
-def signer(file: Path, who: str, now: int) -> Signer:
-    """The key in a file and its certificate; both are made where there is no such file."""
-    if not file.exists():
-        _make(file, who, now)
-    try:
-        text = file.read_bytes()
-        key, certificate = load_pem_private_key(text, None), x509.load_pem_x509_certificate(text)
-    except (OSError, ValueError, TypeError) as wrong:
-        raise EvidenceKey(f"{file}: {wrong}") from None
-    if not isinstance(key, Ed25519PrivateKey) or key.public_key() != certificate.public_key():
-        raise EvidenceKey(f"{file}: it has to hold an Ed25519 key and its certificate")
-    return Signer(key, certificate)
-
-
-def _make(file: Path, who: str, now: int) -> None:
-    key = Ed25519PrivateKey.generate()
-    name = x509.Name(
-        [
-            x509.NameAttribute(NameOID.COMMON_NAME, f"Evidence of {who}"[:64]),
-            x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, "evidence"),
-        ]
-    )
-    draft = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    begins = datetime.fromtimestamp(now, UTC)
-    draft = draft.serial_number(x509.random_serial_number()).not_valid_before(begins).not_valid_after(begins + LASTS)
-    certificate = draft.sign(key, None)
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        # Whoever was first made it: another server of the same folder uses that.
-        opened = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(opened, "wb") as made:
-            made.write(private + certificate.public_bytes(Encoding.PEM))
-    except FileExistsError:
-        return
-    except OSError as wrong:
-        raise EvidenceKey(f"{file}: {wrong}") from None
 
 
 async def pack(
