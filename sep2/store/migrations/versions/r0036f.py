@@ -5,7 +5,7 @@ from alembic import op
 from sep2.store.migrations.building import add_index, add_table, count, owned_by, recorded, whole, word
 
 revision = "r0036f"
-down_revision = "r0035"
+down_revision = "r0036e"
 branch_labels = None
 depends_on = None
 
