@@ -1,4 +1,4 @@
-"""What came of the market's day, as the utility's API tells it: settlement, evidence, credit, and a baseline."""
+"""Results of the market's day, read from the utility's API: settlement, evidence, credit, and a baseline."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Baselines(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of the evening."""
+    """Results of the evening."""
 
     settled: dict[str, Any]
     intervals: tuple[Interval, ...]
@@ -68,12 +68,12 @@ async def play_afternoon(house: House, day: int) -> None:
     """Play the afternoon and evening of a day, counted from that of the event."""
     midnight = DAY + timedelta(days=day)
     await house.pass_until(midnight + timedelta(hours=11))
-    await _draw(house, DRAWS_W.get(day, BEFORE_W), midnight + timedelta(hours=HOURS[0]))
-    await _draw(house, DRAWS_W.get(day, WITHIN_W), midnight + timedelta(hours=HOURS[1]))
-    await _draw(house, 0.0, midnight + timedelta(hours=HOURS[1], minutes=30))
+    await _load_site(house, DRAWS_W.get(day, BEFORE_W), midnight + timedelta(hours=HOURS[0]))
+    await _load_site(house, DRAWS_W.get(day, WITHIN_W), midnight + timedelta(hours=HOURS[1]))
+    await _load_site(house, 0.0, midnight + timedelta(hours=HOURS[1], minutes=30))
 
 
-async def _draw(house: House, watts: float, until: datetime) -> None:
+async def _load_site(house: House, watts: float, until: datetime) -> None:
     """Have the site draw so much until then."""
     house.batteries.target_w[house.batteries.names.index(METERED)] = -watts
     house.batteries.play(house.clients.clock.now())
