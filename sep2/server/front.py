@@ -29,7 +29,7 @@ from sep2.server.outages import Outages
 from sep2.server.paces import Paces, TooManyRequests
 from sep2.server.seen import Seen, What
 from sep2.server.shares import Shares
-from sep2.store.connection import Busy, Clash, Connection, Outage
+from sep2.store.connection import Busy, Clash, Connection, Outage, Stale
 from sep2.store.database import Database
 from sep2.store.next_turn import next_turn
 from sep2.terminal import request_id
@@ -199,7 +199,11 @@ class Front:
                 finally:
                     known = self._profiles.get(asked.lfdi)
                     await self.dialects.compare(asked.lfdi, asked.body, self.clock.now(), known)
-        return await self._given(await self._read(row, ids, asked), asked.headers.get("Accept"))
+        try:
+            kept = await self._read(row, ids, asked)
+        except Stale:
+            kept = await self._read(row, ids, asked)
+        return await self._given(kept, asked.headers.get("Accept"))
 
     async def _kept_answer(self, asked: Asked) -> Answer | None:
         """The answer to a GET that was answered before and reads the same now; its client is heard of all the same."""

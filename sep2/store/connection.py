@@ -24,6 +24,10 @@ class Busy(Outage):
     """The database is held by someone else; the same request will do later."""
 
 
+class Stale(Busy):
+    """What was known before the transaction has changed; the same request will do at once."""
+
+
 class Unreachable(Outage):
     """The database can not be opened."""
 
@@ -94,6 +98,13 @@ class Connection(ABC):
     async def one(self, statement: Executable, **values: Any) -> Row[Any] | None:
         """The first row, or None."""
         return (await self.execute(statement, values)).first()
+
+    async def known(self, statement: Executable, **values: Any) -> Row[Any] | None:
+        """The first row, or None; one that was read in an earlier block and holds still may be used instead.
+
+        Only for statements that are built once.
+        """
+        return await self.one(statement, **values)
 
     async def all(self, statement: Executable, **values: Any) -> list[Row[Any]]:
         """Every row."""

@@ -39,7 +39,7 @@ _ONE = (
 
 async def one(db: Connection, client_id: int, point_id: int) -> Row[Any] | None:
     """A usage point by its id, if the client created it."""
-    return await db.one(_ONE, point_id=point_id, client_id=client_id)
+    return await db.known(_ONE, point_id=point_id, client_id=client_id)
 
 
 async def by_mrid(db: Connection, device_id: int, mrid: str) -> Row[Any] | None:

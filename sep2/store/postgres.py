@@ -18,13 +18,14 @@ from sqlalchemy.pool import NullPool
 
 from sep2.errors import SepError
 from sep2.store import migrations
-from sep2.store.connection import Busy, Clash, Connection, Damaged, Done, Full, Unreachable, Values
+from sep2.store.connection import Busy, Clash, Connection, Damaged, Done, Full, Stale, Unreachable, Values
 from sep2.store.database import Database
 from sep2.store.keepers import Keepers
 from sep2.store.lending import PATIENCE_S, Lending, Lent
 from sep2.store.line import FAILURES, Line
 from sep2.store.prepared import Prepared, Preparing
-from sep2.store.written import KEPT
+from sep2.store.remembered import Kept, Remembered
+from sep2.store.written import KEPT, read_by
 
 CONNECTIONS = 16
 """Two of them are always left to operators and to what runs beside the requests."""
@@ -47,10 +48,13 @@ _TURN = text(f"SELECT pg_advisory_xact_lock({DECIDING})")
 class PostgresConnection(Connection):
     """A connection of the pool, inside a transaction."""
 
-    def __init__(self, lent: Lent, preparing: Preparing) -> None:
+    def __init__(self, lent: Lent, database: "PostgresDatabase") -> None:
         super().__init__()
         self._lent = lent
-        self._preparing = preparing
+        self._preparing = database.preparing
+        self._database = database
+        self._count = database.written.count
+        self._used: list[Kept] = []
 
     async def execute(self, statement: Executable, values: Values) -> Result[Any]:
         """The result of one statement."""
@@ -67,6 +71,30 @@ class PostgresConnection(Connection):
         with _told():
             found = await (await self._lent.begun()).fetchrow(prepared.text, *prepared.values(values))
         return None if found is None else prepared.row(found)
+
+    async def known(self, statement: Executable, **values: Any) -> Row[Any] | None:
+        """The first row, or None; one that was read in an earlier block and holds still may be used instead."""
+        tables, remembered = read_by(statement), self._database.remembered
+        if self.written & tables or not self._database.knows_all():
+            return await self.one(statement, **values)
+        key = (statement, *values.values())
+        kept = remembered.find(key)
+        if kept is None:
+            row = await self.one(statement, **values)
+            if row is not None:
+                remembered.keep(key, Kept(row, tables, self._count))
+            return row
+        self._used.append(kept)
+        if self.looked_at is not None:
+            self.looked_at |= tables
+        return kept.row
+
+    def ensure_known(self) -> None:
+        """Refuse to go on with rows from earlier blocks that were changed meanwhile; the same will do again."""
+        if self._used and not (
+            self._database.knows_all() and all(self._database.remembered.holds(kept) for kept in self._used)
+        ):
+            raise Stale
 
     async def all(self, statement: Executable, **values: Any) -> list[Row[Any]]:
         """Every row."""
@@ -125,6 +153,7 @@ class PostgresDatabase(Database):
         self._keepers = Keepers(url, self.written)
         self._lending = Lending(self._engine, CONNECTIONS)
         self.preparing = Preparing(self._engine.dialect)
+        self.remembered = Remembered(self.written)
 
     @classmethod
     async def open(cls, url: URL) -> Self:
@@ -161,7 +190,9 @@ class PostgresDatabase(Database):
     @asynccontextmanager
     async def _read(self) -> AsyncIterator[Connection]:
         async with self._lending.one(reads_only=True) as lent:
-            yield PostgresConnection(lent, self.preparing)
+            connection = PostgresConnection(lent, self)
+            yield connection
+            connection.ensure_known()
 
     def write(self) -> AbstractAsyncContextManager[Connection]:
         """A block that is one transaction, durable once it is left."""
@@ -170,8 +201,9 @@ class PostgresDatabase(Database):
     @asynccontextmanager
     async def _write(self) -> AsyncIterator[Connection]:
         async with self._lending.one() as lent:
-            connection = PostgresConnection(lent, self.preparing)
+            connection = PostgresConnection(lent, self)
             yield connection
+            connection.ensure_known()
             said = await self._commit(lent, connection)
         if said:
             await self._keepers.all_heard(said)
