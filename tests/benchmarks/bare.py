@@ -1,4 +1,4 @@
-"""What a server costs that does nothing: aiohttp and uvloop behind the same TLS, returning bytes from files, and nothing to what is sent."""
+"""What a server costs that does nothing: aiohttp and uvloop behind the same TLS, returning bytes from files or none."""
 
 import asyncio
 import sys
