@@ -79,7 +79,7 @@ def settle(  # noqa: PLR0917  a compiled function takes no keyword arguments
         now, last = np.float64(moved[row]), np.float64(before[row])
         rate = now / max(last, TINY)
         if not rate < highest_rate:
-            rate = highest_rate
+            rate = np.float64(highest_rate)
         if now * rate / (1.0 - rate) <= tol_v:
             settled[row] = True
 

@@ -7,7 +7,7 @@ from sep2.admin.types import market_overrides as t
 from sep2.cli import effects
 from sep2.cli.show import show
 from sep2.cli.units import shown_power, shown_time
-from sep2.rules.market.curbing import Effect
+from sep2.rules.market.curtailment import Effect
 from sep2.terminal import Lines, shown
 
 DERS = ("DER", "connection", "export before", "export then", "import before", "import then", "planned, lost")
