@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""What a server costs that does nothing: aiohttp and uvloop behind the same TLS, returning bytes from files or none."""
-=======
 """What a server costs that does nothing: aiohttp and uvloop behind the same TLS, which answers bytes from files."""
->>>>>>> main
 
 import asyncio
 import sys
