@@ -130,6 +130,7 @@ class Front:
         """What a GET by this peer would show, with at most `limit` items, and the profile to show it in."""
         row = TABLE[name]
         async with self._reading.of(lfdi), self.db.read() as db:
+            db.reads_anew = True
             rq = await self._admit(db, row, ids, Page(0, min(limit, self._cap)), lfdi=lfdi, writes=False)
             if rq.device is not None:
                 self.house.tell(name, rq.ids.edev)
@@ -164,7 +165,7 @@ class Front:
         try:
             kept = await self._read(row, ids, asked)
         except Stale:
-            kept = await self._read(row, ids, asked)
+            kept = await self._read(row, ids, asked, anew=True)
         return await self._given(kept, asked.headers.get("Accept"))
 
     async def _kept_answer(self, asked: Asked) -> Answer | None:
@@ -184,13 +185,13 @@ class Front:
         await self._compare(kept.caller, accept)
         return Answer(200, kept.body, {"Content-Type": media.XML})
 
-    async def _read(self, row: Resource, ids: dict[str, int], asked: Asked) -> KeptAnswer:
-        """What a GET shows; it is kept where the row says so."""
+    async def _read(self, row: Resource, ids: dict[str, int], asked: Asked, *, anew: bool = False) -> KeptAnswer:
+        """What a GET shows; it is kept where the row says so. anew: with nothing known from before."""
         page, keeps = self._page(row, asked.query), self.kept_answers.may_keep(row)
         async with self._reading.of(asked.lfdi):
             count, rates = self.db.written.count, self.house.poll_rates
             async with self.db.read() as db:
-                db.looked_at = set() if keeps else None
+                db.looked_at, db.reads_anew = set() if keeps else None, anew
                 rq = await self._admit(db, row, ids, page, lfdi=asked.lfdi, writes=False)
                 answer = await self._shown(row, rq)
                 until = await self._until(row, rq) if keeps else NEVER
@@ -240,7 +241,7 @@ class Front:
                 made = await self._write(row, ids, asked, (body, profile))
             except (Clash, Busy):
                 # Somebody else wrote the same first; what they wrote is there to be found now.
-                made = await self._write(row, ids, asked, (body, profile))
+                made = await self._write(row, ids, asked, (body, profile), anew=True)
             except SepError as refusal:
                 if refusal.alarm is not None:
                     await self._alarm(*refusal.alarm)
@@ -262,7 +263,7 @@ class Front:
         self.seen.sent(lfdi, SENT.get(row.name, What.REQUEST), device=device, written=written)
 
     async def _write(
-        self, row: Resource, ids: dict[str, int], asked: Asked, said: tuple[Any, w.Profile]
+        self, row: Resource, ids: dict[str, int], asked: Asked, said: tuple[Any, w.Profile], *, anew: bool = False
     ) -> Made | _Anew | None:
         """What the handler made, in one transaction; nothing, where the body was read for another profile."""
         body, profile = said
@@ -270,6 +271,7 @@ class Front:
         assert handler is not None
 
         async def work(db: Connection) -> Made | _Anew | None:
+            db.reads_anew = anew
             rq = await self._admit(db, row, ids, Page(), lfdi=asked.lfdi, writes=True)
             if asked.method == "DELETE":
                 return await handler(rq)
@@ -283,6 +285,7 @@ class Front:
     async def _profile(self, row: Resource, ids: dict[str, int], lfdi: str) -> w.Profile:
         """The profile of a client that may write here; refuses one that may not."""
         async with self._reading.of(lfdi), self.db.read() as db:
+            db.reads_anew = True
             return (await self._admit(db, row, ids, Page(), lfdi=lfdi, writes=True)).caller.profile
 
     async def _admit(

@@ -69,6 +69,8 @@ class Connection(ABC):
         """Settings that were looked up in this block (`store.marks`); what is asked for at each place is read once."""
         self.written: set[str] = set()
         """The tables of which this block has changed rows."""
+        self.reads_anew = False
+        """Whether nothing is taken from earlier blocks (`known`), as when a block before this was refused for that."""
         self.looked_at: set[str] | None = None
         """The tables that this block has read from, where somebody wants to know."""
 

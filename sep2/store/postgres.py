@@ -78,7 +78,7 @@ class PostgresConnection(Connection):
     async def known(self, statement: Executable, **values: Any) -> Row[Any] | None:
         """The first row, or None; one that was read in an earlier block and holds still may be used instead."""
         tables, remembered = read_by(statement), self._database.remembered
-        if self.written & tables or not self._database.knows_all():
+        if self.reads_anew or self.written & tables or not self._database.knows_all():
             return await self.one(statement, **values)
         key = (statement, *values.values())
         kept = remembered.find(key)
