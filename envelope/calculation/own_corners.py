@@ -83,6 +83,19 @@ def _filled_exceed(state: FeasibleBox, steps: Index) -> Mask:
     return np.asarray((filled & (now > _accepted_where_filled(state, steps))).any(axis=1))
 
 
+def open_filled(state: FeasibleBox, most: int) -> None:
+    """Take constraints for filled only where the firm minimum exceeds them as measured, in so many of the first steps.
+
+    A fit also takes those for filled that limits of an earlier run bring to their margin, as every run does that the
+    network binds, and some by a correction that was measured further out. Nobody gets more there; nobody need get less.
+    """
+    steps = np.flatnonzero(state.infeasible[:most].any(axis=1))
+    if state.feeder.inverters is None and len(steps):
+        reached = _worst_at(state, steps, _filled(state, steps), firm=True)
+        exceeded = reached > state.limit[steps] + _room(state, steps)
+        state.infeasible[steps] &= exceeded | state.base_infeasible[steps]
+
+
 def _filled(state: FeasibleBox, steps: Index) -> tuple[Index, Index]:
     """Steps and constraints that base load or firm minimum fill, one for each corner of a step."""
     place, row = np.nonzero(state.infeasible[steps])

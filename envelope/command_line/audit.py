@@ -10,7 +10,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from envelope.command_line.options import refusals, stages
+from envelope.command_line.command_frame import refusals, stages
 from envelope.field_rules import BadProblem
 from envelope.problem import Problem, plan_file, run_id
 from envelope.problem.divided import Divided

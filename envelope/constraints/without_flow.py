@@ -70,7 +70,7 @@ class Intervals(NamedTuple):
         Raises NoPowerFlow where all failed.
         """
         if self.failed.all():
-            raise NoPowerFlow(" ".join(self.lost))
+            raise NoPowerFlow(" ".join(self.sentences()))
         good = np.flatnonzero(~self.failed)
         steps = np.arange(len(self.failed))
         near = good[np.abs(steps[:, None] - good).argmin(axis=1)]
@@ -102,26 +102,28 @@ class Intervals(NamedTuple):
         findings = (*self.findings(), *schedule.findings)
         return replace(schedule, run_id=run_id(self.problem), status=status, findings=findings)
 
-    @property
-    def lost(self) -> tuple[str, ...]:
-        """The findings without their codes, for a verification's sentence."""
-        return tuple(said.split(": ", 1)[1] for said in self.findings())
-
     def findings(self) -> tuple[str, ...]:
+        """The sentences, each with the code of its kind before it."""
+        return tuple(f"{code}: {said}" for code, said in self._said().items())
+
+    def sentences(self) -> tuple[str, ...]:
         """Intervals without a power flow, where most of their power is, and what to check: a sentence of each kind."""
-        found = []
+        return tuple(self._said().values())
+
+    def _said(self) -> dict[str, str]:
+        found = {}
         if self.base.any():
             most = np.abs(self.problem.base_load_w)
             said = f"the base load is more than the feeder can carry, most of it at {self._largest(most, self.base)}"
             todo = "check their forecast or readings (unit, sign), and the feeder's impedances"
-            found.append(f"{BASE}: {self._when(self.base)}: {said}; {todo}")
+            found[BASE] = f"{self._when(self.base)}: {said}; {todo}"
         if self.firm.any():
             said = f"what is granted in any case is more than the feeder can carry, most of it at {self._firm_at()}"
             todo = (
                 "check their contracts, defaults and limits in force, and register clients where nobody can limit them"
             )
-            found.append(f"{FIRM}: {self._when(self.firm)}: {said}; {todo}")
-        return tuple(found)
+            found[FIRM] = f"{self._when(self.firm)}: {said}; {todo}"
+        return found
 
     def _firm_at(self) -> str:
         return self._largest(self.granted_w, self.firm)

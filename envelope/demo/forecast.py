@@ -12,7 +12,8 @@ from envelope.problem.default_policy import with_default_policy
 from envelope.problem.feeder_files import EUROPEAN_LV
 from envelope.problem.scenarios import of_day
 from gridmodel.arrays import Real
-from gridmodel.model.devices import CHARGER, SITE
+from gridmodel.model.devices import CHARGER, DEVICE, SITE
+from sep2.wire import Profile
 
 INTERVAL_S = 1800
 PER_INTERVAL = INTERVAL_S // STEP_S
@@ -36,10 +37,15 @@ def problem(scenario: Scenario) -> Problem:
         flex_load_w=_halves(day.charging_w).max(axis=1),
         source_v=path.mean_source_v,
         limits=limits_of(scenario.reduced),
-        # No limit bounds a home's own demand: it is for its inverter, at the meter, and for its charger alone.
-        control_point=tuple(CHARGER if is_so else SITE for is_so in day.flexible),
+        # No limit bounds a home's own demand: it is for its inverter, at the meter, and for its charger alone; with
+        # profile csip each device holds limits of its own power.
+        control_point=tuple(_control_point(scenario.profile) if is_so else SITE for is_so in day.flexible),
     )
     return with_default_policy(stated)
+
+
+def _control_point(profile: Profile) -> str:
+    return DEVICE if profile is Profile.CSIP else CHARGER
 
 
 def scenarios_of(day: Day) -> Scenarios:

@@ -42,6 +42,7 @@ def as_json(scenario: Scenario, played: SimulatedDay, runs: dict[str, Run], seco
         "disobeying": list(compliance.disobeying),
         "silent": list(compliance.silent),
         "alarms": list(played.alarms),
+        "notes": list(played.notes),
         "asked_to_disobey": sorted(ids[at] for at in played.roles.disobeying),
         "asked_to_be_silent": sorted(ids[at] for at in played.roles.silent),
         "issue_to_adoption_s": adoption(played),
@@ -97,7 +98,7 @@ def sentences(scenario: Scenario, played: SimulatedDay, runs: dict[str, Run]) ->
         if names:
             lines.append(f"[bold red]{len(names)} {what}:[/] {_plain(', '.join(names))}")
     lines += [f"[bold red]Alarm:[/] {_plain(alarm)}" for alarm in played.alarms]
-    lines += [f"Note: {_plain(finding)}." for finding in played.schedule.findings]
+    lines += [f"Note: {_plain(note)}." for note in (*played.schedule.findings, *played.notes)]
     if is_right(played, runs):
         lines.append("[bold green]Everything published was delivered, answered and obeyed.[/]")
     return lines

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,17 +18,21 @@ from envelope.demo.clients import DemoClients, P
 from envelope.demo.compliance import ComplianceReport, compliance_of
 from envelope.demo.day import STEP_S, STEPS, Day
 from envelope.demo.homes import Homes
+from envelope.demo.operator import PATIENCE_S
+from envelope.demo.registration import prove_meters, register
+from envelope.demo.roles import Roles, roles_of
 from envelope.demo.scenario import Scenario
+from envelope.demo.separate_homes import SeparateHomes
 from envelope.demo.utility import Utility
-from envelope.operation.round_alarms import BASE, FIRM
-from envelope.problem import Problem
-from gridmodel.arrays import Mask, Real
+from envelope.operation.round_alarms import BASE, FIRM, LOOSE
+from envelope.problem import Problem, plan_file
+from gridmodel.arrays import Mask
 from sep2.clock import SteppedClock
 from sep2.errors import SepError
-from sep2.operations.alarms import DEFAULT_IN_FORCE, PLAN_ENDING
+from sep2.operations.alarms import DEFAULT_IN_FORCE, MODE_UNSUPPORTED, PLAN_ENDING
 from sep2.operations.judging import policy_of
+from sep2.wire import Profile
 
-AGGREGATOR, GATEWAY = "aggregator", "gateway"
 BEFORE_S = 900
 """Time before the day at which the clients are registered, s."""
 METERS_PROVEN_AT = 12
@@ -36,6 +40,9 @@ METERS_PROVEN_AT = 12
 SILENT_FROM = 48
 """The step, noon, from which silent clients do not communicate."""
 DAY_S = STEPS * STEP_S
+WAIT_S = 0.1
+WITHOUT_DEFAULT = (MODE_UNSUPPORTED, LOOSE)
+"""Alarms that stand wherever loads are bounded by demand response."""
 
 
 class CannotBeKept(SepError):
@@ -58,16 +65,6 @@ class DaySettings:
     """Step at which the server's process is killed and restarted, while it publishes and while clients answer."""
     speed: float = 0.0
     """Seconds of the day per second at most; 0: no limit."""
-
-
-@dataclass(frozen=True, slots=True)
-class Roles:
-    """Positions of the connections by the role of their client."""
-
-    aggregator: tuple[int, ...]
-    gateway: int
-    silent: tuple[int, ...]
-    disobeying: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,28 +93,11 @@ class SimulatedDay:
     adoption_s: tuple[float, ...]
     alarms: tuple[str, ...]
     """Alarms of the server during the day, beyond the findings of the calculation."""
+    notes: tuple[str, ...]
+    """Alarms that say what profile csip can not tell."""
 
 
 OnStep = Callable[[StepState], None]
-
-
-def roles_of(scenario: Scenario, settings: DaySettings, schedule: EnvelopeSchedule) -> Roles:
-    """Return the roles: one gateway polls, others go silent or disobey, and an aggregator serves the rest."""
-    flexible = np.flatnonzero(scenario.day.flexible)
-    order = [int(at) for at in np.random.default_rng([settings.seed, 6]).permutation(flexible)]
-    silent = round(settings.silent_percent / 100 * len(order))
-    disobeying = round(settings.disobey_percent / 100 * len(order))
-    gateway, quiet, rest = order[0], order[1 : 1 + silent], order[1 + silent :]
-    beyond = beyond_w(scenario, schedule)
-    rest.sort(key=lambda at: -beyond[at])
-    return Roles(tuple(sorted(rest)), gateway, tuple(sorted(quiet)), tuple(sorted(rest[:disobeying])))
-
-
-def beyond_w(scenario: Scenario, schedule: EnvelopeSchedule) -> Real:
-    """Return by how much each home would exceed its limits without obeying them, (C,) W summed over the half-hours."""
-    net = scenario.grown.powers.s_va.real.reshape(schedule.steps, forecast.PER_INTERVAL, -1).mean(axis=1)
-    beyond = np.maximum(net - schedule.export_limit_w, -net - schedule.import_limit_w)
-    return np.asarray(np.maximum(beyond, 0.0).sum(axis=0), dtype=float)
 
 
 class OpenDay(NamedTuple):
@@ -134,20 +114,37 @@ class OpenDay(NamedTuple):
 async def open_day(scenario: Scenario, settings: DaySettings) -> AsyncIterator[OpenDay]:
     """Start the utility of a scenario in a folder of its own, and register its clients."""
     problem = forecast.problem(scenario)
-    making = utility.create(settings.folder, lambda _: (forecast.feeder_name(scenario), problem))
+    like = "csip" if scenario.profile is Profile.CSIP else "aus"
+    making = utility.create(settings.folder, like=like)
     server, (schedule, report) = await asyncio.gather(making, asyncio.to_thread(_calculate, problem))
     if not report.inside:
         raise CannotBeKept(report.sentence())
-    roles = roles_of(scenario, settings, schedule)
+    shares = {"silent_percent": settings.silent_percent, "disobey_percent": settings.disobey_percent}
+    roles = roles_of(scenario, schedule, seed=settings.seed, **shares)
     async with server:
-        homes = Homes(scenario.day, _mask(scenario.day, roles.disobeying))
+        kind = SeparateHomes if scenario.profile is Profile.CSIP else Homes
+        homes = kind(scenario.day, _mask(scenario.day, roles.disobeying))
         address = server.settings.listen.host, server.settings.listen.port
-        clients = DemoClients(homes, server.folder / "pki", address, SteppedClock(scenario.day.start - BEFORE_S))
+        clock = SteppedClock(scenario.day.start - BEFORE_S)
+        clients: DemoClients[Homes] = DemoClients(
+            homes, server.folder / "pki", address, clock, profile=scenario.profile
+        )
         try:
-            await _register(server, clients, scenario.day, roles)
+            await register(server, clients, roles)
+            await _begin(server, forecast.feeder_name(scenario), problem)
             yield OpenDay(server, clients, roles, schedule, report)
         finally:
             await clients.close()
+
+
+async def _begin(server: Utility, feeder: str, problem: Problem) -> None:
+    """Give the engine its plan, now that everybody is known, and wait for what it publishes."""
+    await asyncio.to_thread(plan_file.save, server.folder / plan_file.FILE, feeder, problem)
+    until = time.monotonic() + PATIENCE_S
+    while not (await server.operator.settled())["controls"]:
+        if time.monotonic() > until:
+            raise NothingPublished(f"{server.folder / 'server.log'} says why")
+        await asyncio.sleep(WAIT_S)
 
 
 async def simulate(scenario: Scenario, settings: DaySettings, on_step: OnStep) -> SimulatedDay:
@@ -160,6 +157,8 @@ async def simulate(scenario: Scenario, settings: DaySettings, on_step: OnStep) -
         await clients.advance()
         alarms = await server.operator.all_of("/alarms?cleared=true")
     start, rules = scenario.day.start, server.settings.utility
+    # What was so before everybody had connected and reported is not about the day.
+    of_day = [each for each in alarms if each["cleared"] is None or each["cleared"] >= start]
     compliance = await compliance_of(
         server.settings.database.url,
         (start, start + DAY_S),
@@ -175,15 +174,25 @@ async def simulate(scenario: Scenario, settings: DaySettings, on_step: OnStep) -
         notified=clients.notified,
         refused=clients.refused,
         adoption_s=tuple(clients.adoption_s),
-        alarms=tuple(sorted({f"{each['code']}: {each['detail']}" for each in alarms if not _expected(each)})),
+        alarms=_told(each for each in of_day if not _expected(each, scenario.profile)),
+        notes=_told(each for each in of_day if each["code"] in WITHOUT_DEFAULT and _expected(each, scenario.profile)),
     )
 
 
-def _expected(alarm: dict[str, Any]) -> bool:
-    """Return whether an alarm occurs on every day: the utility's default until the first round, the plan's end."""
+def _expected(alarm: dict[str, Any], profile: Profile) -> bool:
+    """Return whether an alarm occurs on every day: the utility's default until the first round, the plan's end.
+
+    Demand response has no default, so that with profile csip chargers draw what they like where no event holds.
+    """
+    if profile is Profile.CSIP and alarm["code"] in WITHOUT_DEFAULT:
+        return True
     return alarm["code"] in (BASE, FIRM, PLAN_ENDING) or (
         alarm["code"] == DEFAULT_IN_FORCE and alarm["cleared"] is not None
     )
+
+
+def _told(alarms: Iterable[dict[str, Any]]) -> tuple[str, ...]:
+    return tuple(sorted({f"{each['code']}: {each['detail']}" for each in alarms}))
 
 
 def _calculate(problem: Problem) -> tuple[EnvelopeSchedule, VerificationReport]:
@@ -196,33 +205,6 @@ def _mask(day: Day, chosen: tuple[int, ...]) -> Mask:
     mask = np.zeros(len(day.connection_ids), dtype=bool)
     mask[list(chosen)] = True
     return mask
-
-
-async def _register(server: Utility, clients: DemoClients[Homes], day: Day, roles: Roles) -> None:
-    """Register all clients with the utility, and let them discover it."""
-    names, operator = day.connection_ids, server.operator
-    await operator.move_clock(clients.clock.now())
-    own = clients.issue(AGGREGATOR, aggregator=True)
-    behind = [names[at] for at in roles.aggregator]
-    await operator.ask("POST", "/clients", {"name": AGGREGATOR, "lfdi": own, "connections": behind})
-    found = await operator.all_of(f"/devices?client={AGGREGATOR}")
-    position = {names[at]: at for at in roles.aggregator}
-    lfdis = {each["lfdi"]: position[each["connection_id"]] for each in found if each["connection_id"]}
-    await clients.add_aggregator(AGGREGATOR, lfdis)
-    for at, name in [(roles.gateway, GATEWAY), *((at, f"{GATEWAY}-{names[at]}") for at in roles.silent)]:
-        lfdi = clients.issue(name)
-        await operator.ask("POST", "/connections", {"connection_id": names[at]})
-        await operator.ask("POST", "/devices", {"name": name, "lfdi": lfdi, "connection_id": names[at]})
-        await clients.add_gateway(name, at, can_be_interrupted=at in roles.silent)
-    await operator.settled()
-    await clients.advance()
-
-
-async def prove_meters(server: Utility) -> None:
-    """Record that the meters count imports positive; limits are judged only by meters of proven sign."""
-    for mirror in await server.operator.all_of("/mirrors?total=capped"):
-        path = f"/mirrors/{mirror['id']}/reading-sign"
-        await server.operator.ask("PUT", path, {"reading_sign": "as-posted"})
 
 
 async def play(

@@ -80,7 +80,7 @@ def verify_divided(problem: Problem, schedule: EnvelopeSchedule, stage: Stage = 
 
     whole, coordination, intervals = coordinated(problem, stage, heads)
     report = verify_whole(whole, coordination, stage)
-    return replace(report, without_flow=intervals.lost).combined
+    return replace(report, without_flow=intervals.sentences()).combined
 
 
 def _intervals_of(whole: WholeNetwork, problem: Problem) -> Intervals:
@@ -101,7 +101,7 @@ def calculate_divided(problem: Problem, stage: Stage = lambda _: None) -> Divide
     """
     whole, coordination, intervals = coordinated(problem, stage)
     factors, report = verified_factors(whole, coordination, stage)
-    report = replace(report, without_flow=intervals.lost)
+    report = replace(report, without_flow=intervals.sentences())
     factor = factor_of(whole, factors)
     schedule = scaled(schedule_of(whole.network, coordination), factor)
     if (less := {name: one for name, one in factors.items() if one < 1.0}) and report.combined.inside:

@@ -49,6 +49,8 @@ class VerifiedRun(NamedTuple):
     """The run that counts with no aggregator's plan, where this one does."""
     planned: Sequence[Counted] = ()
     """Members with accepted plans, whether they count in its limits or not."""
+    uncounted: str = ""
+    """Why accepted plans that are believed do not count in its limits; empty: they do, or would change nothing."""
 
     @property
     def unplanned(self) -> VerifiedRun:

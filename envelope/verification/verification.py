@@ -45,8 +45,8 @@ def verify(
     report = try_corners(formulation, schedule, box, solver=solver, effort=asked, settled=settled)
     stress = _stress(problem, schedule, asked)
     beside = try_contingencies(problem, formulation, schedule) if asked.contingencies else ()
-    report = replace(report, wrong_phases=stress, wrong_part=asked.wrong_phases, contingencies=beside)
-    return replace(report, without_flow=intervals.lost)
+    lost = intervals.sentences()
+    return replace(report, wrong_phases=stress, wrong_part=asked.wrong_phases, contingencies=beside, without_flow=lost)
 
 
 def try_contingencies(
