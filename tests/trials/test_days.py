@@ -98,8 +98,9 @@ class Tally:
             for name in ("curtailed", "outside", "overloaded", "outside_kept", "outside_alone", "missing")
         )
         worst, as_kept = (np.max([getattr(one, name) for one in self.days], axis=0) for name in ("worst", "kept"))
+        days_said = "1 day" if len(self.days) == 1 else f"{len(self.days)} days"
         return (
-            f"{len(self.days)} day{'' if len(self.days) == 1 else 's'}; curtailed {curtailed.mean():.1f} % ({curtailed.min():.1f} to "
+            f"{days_said}; curtailed {curtailed.mean():.1f} % ({curtailed.min():.1f} to "
             f"{curtailed.max():.1f} %); worst corner: {outside.mean():.2f} % beyond, worst day {outside.max():.2f} %; "
             f"{overloaded.mean():.2f} % overloaded; {_beyond(worst)}; as kept: {kept.mean():.2f} %; "
             f"{_beyond(as_kept)}; cars short {sum(one.short for one in self.days)} ({missing.mean():.2f} % of energy); "
