@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envelope.allocation import rules as allocate
+from envelope.calculation import own_corners
 from envelope.calculation.binding import binding_constraints
 from envelope.calculation.feasible_box import DirectedBox, FeasibleBox
 from envelope.calculation.statement import (
@@ -62,6 +63,8 @@ def assemble(problem: Problem, formulation: Formulation, boxes: Boxes, scaling: 
         _at_ceiling(problem, _found(problem.side(direction), formulation, boxes, scaled=scaling.scaled))
         for direction in (Direction.IMPORT, Direction.EXPORT)
     )
+    for box in boxes if problem.has_held else ():
+        own_corners.open_filled(box.fit, problem.in_force_steps)
     found = _schedule(problem, formulation, boxes, (imports, exports))
     unbalanced = unbalance_findings(scaling, formulation.vuf_max_percent)
     unsettled_intervals = unsettled(max(box.fit.unsettled for box in boxes), problem.steps)

@@ -13,6 +13,7 @@ from typing import Self
 
 from envelope.demo.operator import Operator, Process
 from envelope.problem import Problem, plan_file
+from sep2.cli.process import serving
 from sep2.errors import SepError
 from sep2.settings import FILE, Settings, read
 
@@ -43,6 +44,10 @@ Plan = Callable[[Path], tuple[str, Problem]]
 
 class NotOurs(SepError):
     """That folder was not made by the demonstration."""
+
+
+class InUse(SepError):
+    """A server runs in that folder."""
 
 
 class InitFailed(SepError):
@@ -112,11 +117,13 @@ def _complete(folder: Path, plan: Plan | None, settings: str) -> None:
 
 
 def _clear(folder: Path) -> None:
-    """Remove the folder if the demonstration created it; refuse any other that is not empty."""
+    """Remove the folder if the demonstration created it; refuse any other that is not empty, and one in use."""
     if not folder.exists() or not any(folder.iterdir()):
         return
     if not (folder / MARKER).exists():
         raise NotOurs(f"{folder} is not empty; choose another with --dir")
+    if (process := serving(folder)) is not None:
+        raise InUse(f"a server runs in {folder} (process {process}); stop it first, or choose another with --dir")
     shutil.rmtree(folder)
 
 
