@@ -40,13 +40,13 @@ def with_hysteresis(
 
 
 def _nearest(want: Interval, standing: Sequence[Interval], minimum: FirmMinimum, hysteresis_w: int) -> Limits:
-    for old in standing:
-        if old.start <= want.start and old.end >= want.end:
-            needed = *minimum.during(want), 0, 0
-            sides = zip(old.limits, want.limits, needed, strict=True)
-            if all(_is_near(before, now, least, hysteresis_w) for before, now, least in sides):
-                return old.limits
-    return want.limits
+    """Return the wanted limits, each with the standing one in its place that may stay."""
+    old = next((one for one in standing if one.start <= want.start and one.end >= want.end), None)
+    if old is None:
+        return want.limits
+    needed = *minimum.during(want), 0, 0
+    sides = zip(old.limits, want.limits, needed, strict=True)
+    return Limits(*(before if _is_near(before, now, least, hysteresis_w) else now for before, now, least in sides))
 
 
 def _is_near(before: int | None, now: int | None, needed: int, hysteresis_w: int) -> bool:
