@@ -180,6 +180,7 @@ __all__ = [
     "DAY_S",
     "HOMES",
     "NOW",
+    "ROLLING",
     "SINCE",
     "STEP_S",
     "Office",
@@ -189,4 +190,5 @@ __all__ = [
     "put",
     "register",
     "save_plan",
+    "template",
 ]
