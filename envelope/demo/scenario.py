@@ -46,6 +46,8 @@ class Scenario:
     """The day before any growth."""
     grown: Run
     """The day after it, without limits."""
+    seed: int
+    """Of homes and days."""
 
 
 def build_scenario(folder: Path | None, seed: int) -> Scenario:
@@ -58,7 +60,7 @@ def build_scenario(folder: Path | None, seed: int) -> Scenario:
     base, weather = first_day(feeder, seed)
     first = GROWTH_ALL_NEW if weather is None else GROWTH_WITH_SOLAR
     day, growth, run = _grown_until_exceeded(reduced, base, first, (seed, weather))
-    return Scenario(folder, feeder, reduced, day, growth, without_limits(reduced, base), run)
+    return Scenario(folder, feeder, reduced, day, growth, without_limits(reduced, base), run, seed)
 
 
 def first_day(feeder: Feeder, seed: int) -> tuple[Day, Real | None]:

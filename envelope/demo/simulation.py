@@ -7,13 +7,14 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from envelope import EnvelopeSchedule, VerificationReport, calculate, verify
-from envelope.demo import forecast, utility
+from envelope.demo import forecast, history, utility
 from envelope.demo.clients import DemoClients, P
 from envelope.demo.compliance import ComplianceReport, compliance_of
 from envelope.demo.day import STEP_S, STEPS, Day
@@ -21,12 +22,17 @@ from envelope.demo.homes import Homes
 from envelope.demo.scenario import Scenario
 from envelope.demo.utility import Utility
 from envelope.operation.round_alarms import BASE, FIRM
+from envelope.operation.run_store import FOLDER as RECORDS
+from envelope.operation.run_store import RunStore
 from envelope.problem import Problem
+from envelope.schedule.scaling import scaled
 from gridmodel.arrays import Mask, Real
+from gridmodel.meter_data.store import MeasurementStore
 from sep2.clock import SteppedClock
 from sep2.errors import SepError
 from sep2.operations.alarms import DEFAULT_IN_FORCE, PLAN_ENDING
 from sep2.operations.judging import policy_of
+from sep2.settings import read
 
 AGGREGATOR, GATEWAY = "aggregator", "gateway"
 BEFORE_S = 900
@@ -82,14 +88,28 @@ class StepState:
     pending: int
 
 
+class PublishedRun(NamedTuple):
+    """One run of the server's engine, calculated again from its record."""
+
+    problem: Problem
+    schedule: EnvelopeSchedule
+    report: VerificationReport
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class SimulatedDay:
     """Result of a simulated day."""
 
+    folder: Path
+    """The server's."""
     homes: Homes
     roles: Roles
-    schedule: EnvelopeSchedule
-    report: VerificationReport
+    published: PublishedRun
+    """The first run of the day; later ones roll on from it."""
+    rounds: int
+    """Runs that were published over the day."""
+    known: EnvelopeSchedule
+    """What would have been published if the day were known before."""
     compliance: ComplianceReport
     notified: int
     refused: int
@@ -114,8 +134,8 @@ def roles_of(scenario: Scenario, settings: DaySettings, schedule: EnvelopeSchedu
 
 
 def beyond_w(scenario: Scenario, schedule: EnvelopeSchedule) -> Real:
-    """Return by how much each home would exceed its limits without obeying them, (C,) W summed over the half-hours."""
-    net = scenario.grown.powers.s_va.real.reshape(schedule.steps, forecast.PER_INTERVAL, -1).mean(axis=1)
+    """Return by how much each home would exceed its limits without obeying them, (C,) W summed over the intervals."""
+    net = scenario.grown.powers.s_va.real.reshape(schedule.steps, STEPS // schedule.steps, -1).mean(axis=1)
     beyond = np.maximum(net - schedule.export_limit_w, -net - schedule.import_limit_w)
     return np.asarray(np.maximum(beyond, 0.0).sum(axis=0), dtype=float)
 
@@ -126,26 +146,26 @@ class OpenDay(NamedTuple):
     server: Utility
     clients: DemoClients[Homes]
     roles: Roles
-    schedule: EnvelopeSchedule
-    report: VerificationReport
+    known: EnvelopeSchedule
+    """What would be published if the day were known."""
 
 
 @asynccontextmanager
 async def open_day(scenario: Scenario, settings: DaySettings) -> AsyncIterator[OpenDay]:
     """Start the utility of a scenario in a folder of its own, and register its clients."""
-    problem = forecast.problem(scenario)
-    making = utility.create(settings.folder, lambda _: (forecast.feeder_name(scenario), problem))
-    server, (schedule, report) = await asyncio.gather(making, asyncio.to_thread(_calculate, problem))
-    if not report.inside:
-        raise CannotBeKept(report.sentence())
-    roles = roles_of(scenario, settings, schedule)
+    known = forecast.problem(scenario, forecast.ROUND_S)
+    making = utility.create(settings.folder, partial(_planned, scenario), rolling=forecast.ROLLING)
+    server, found = await asyncio.gather(making, asyncio.to_thread(_calculate, known))
+    if not found.report.inside:
+        raise CannotBeKept(found.report.sentence())
+    roles = roles_of(scenario, settings, found.schedule)
     async with server:
         homes = Homes(scenario.day, _mask(scenario.day, roles.disobeying))
         address = server.settings.listen.host, server.settings.listen.port
         clients = DemoClients(homes, server.folder / "pki", address, SteppedClock(scenario.day.start - BEFORE_S))
         try:
             await _register(server, clients, scenario.day, roles)
-            yield OpenDay(server, clients, roles, schedule, report)
+            yield OpenDay(server, clients, roles, found.schedule)
         finally:
             await clients.close()
 
@@ -153,7 +173,7 @@ async def open_day(scenario: Scenario, settings: DaySettings) -> AsyncIterator[O
 async def simulate(scenario: Scenario, settings: DaySettings, on_step: OnStep) -> SimulatedDay:
     """The day of a scenario, with its utility in a folder of its own."""
     async with open_day(scenario, settings) as day:
-        server, clients, roles, schedule, report = day
+        server, clients, roles, known = day
         homes = clients.homes
         await play(server, clients, settings, on_step)
         await move_clock(server, clients, scenario.day.start + DAY_S)
@@ -166,11 +186,14 @@ async def simulate(scenario: Scenario, settings: DaySettings, on_step: OnStep) -
         forecast.INTERVAL_S,
         policy_of(rules, rules.poll_rate_of("DERProgramList")),
     )
+    published, rounds = await asyncio.to_thread(_published, server.folder, start)
     return SimulatedDay(
+        folder=server.folder,
         homes=homes,
         roles=roles,
-        schedule=schedule,
-        report=report,
+        published=published,
+        rounds=rounds,
+        known=known,
         compliance=compliance,
         notified=clients.notified,
         refused=clients.refused,
@@ -186,10 +209,27 @@ def _expected(alarm: dict[str, Any]) -> bool:
     )
 
 
-def _calculate(problem: Problem) -> tuple[EnvelopeSchedule, VerificationReport]:
-    """Return the calculation that the server makes too, for the report."""
+def _planned(scenario: Scenario, folder: Path) -> tuple[str, Problem]:
+    """Return the feeder's name and the plan, and write what meters have measured until now."""
+    history.fill(MeasurementStore(read(folder).measurements.folder), scenario.day, scenario.seed)
+    return forecast.feeder_name(scenario), forecast.rolling_plan(scenario)
+
+
+def _calculate(problem: Problem) -> PublishedRun:
     schedule = calculate(problem)
-    return schedule, verify(problem, schedule)
+    return PublishedRun(problem, schedule, verify(problem, schedule))
+
+
+def _published(folder: Path, start: int) -> tuple[PublishedRun, int]:
+    """Return the first run that was calculated from a time on, and the number of runs until the end of the day."""
+    records = RunStore(folder / RECORDS)
+    made = [(at, run) for at, run in records.calculations() if start <= at < start + DAY_S]
+    if not made:
+        raise NothingPublished(f"{folder / 'server.log'} says why")
+    at, run = made[0]
+    found = records.calculation(run, at)
+    schedule = scaled(calculate(found.problem), found.factor)
+    return PublishedRun(found.problem, schedule, verify(found.problem, schedule)), len(made)
 
 
 def _mask(day: Day, chosen: tuple[int, ...]) -> Mask:

@@ -13,12 +13,15 @@ from typing import Self
 
 from envelope.demo.operator import Operator, Process
 from envelope.problem import Problem, plan_file
+from envelope.problem.plan_file import Rolling
 from sep2.errors import SepError
 from sep2.settings import FILE, Settings, read
 
 HOST = "127.0.0.1"
 MARKER = "demo.json"
 """File in every folder that the demonstration created, and so may delete."""
+HYSTERESIS_W = 100
+"""A limit that could rise by no more than this in a later round stays as it is."""
 SETTINGS = """\
 
 # Below: the demonstration's own.
@@ -33,9 +36,12 @@ Registration = 86400
 [utility.requests_per_minute]
 aggregator = 0
 device = 0
+
+[engine]
+fast_round_s = 3600
 """
-"""Clients poll every quarter of an hour, post readings every half-hour and status every hour, so that a day takes about
-a minute. Limits of requests per minute of real time do not apply to a day that takes two of them."""
+"""Clients poll every quarter of an hour, post readings every half-hour and status every hour, and the engine calculates
+every hour: a day takes two minutes. Limits of requests per minute of real time do not apply to it."""
 
 
 Plan = Callable[[Path], tuple[str, Problem]]
@@ -81,10 +87,13 @@ def command(*words: str) -> list[str]:
     return [sys.executable, "-P", "-c", "from sep2.cli import main; main()", *words]
 
 
-async def create(folder: Path, plan: Plan, *, zone: str = "", settings: str = SETTINGS) -> Utility:
+async def create(
+    folder: Path, plan: Plan, *, zone: str = "", settings: str = SETTINGS, rolling: Rolling | None = None
+) -> Utility:
     """Create a folder by `sep2 init`, on free ports and with a paced clock, and save the engine's plan in it.
 
-    plan: returns the feeder's name and the problem, given the folder. settings: what is added to the folder's.
+    plan: returns the feeder's name and the problem, given the folder. settings: what is added to those.
+    rolling: how the plan goes on by itself; None: it is of one horizon.
     """
     await asyncio.to_thread(_clear, folder)
     port, operator_port = free_ports(2)
@@ -96,14 +105,15 @@ async def create(folder: Path, plan: Plan, *, zone: str = "", settings: str = SE
     output, _ = await init.communicate()
     if init.returncode != 0:
         raise InitFailed(output.decode().strip())
-    await asyncio.to_thread(_complete, folder, plan, settings)
+    await asyncio.to_thread(_complete, folder, plan, settings, rolling)
     return Utility(folder)
 
 
-def _complete(folder: Path, plan: Plan, settings: str) -> None:
+def _complete(folder: Path, plan: Plan, settings: str, rolling: Rolling | None) -> None:
     with (folder / FILE).open("a", encoding="utf-8") as file:
         file.write(settings)
-    plan_file.save(folder / plan_file.FILE, *plan(folder))
+    keeps_w = 0 if rolling is None else HYSTERESIS_W
+    plan_file.save(folder / plan_file.FILE, *plan(folder), rolling=rolling, hysteresis_w=keeps_w)
     (folder / MARKER).write_text("{}\n", encoding="utf-8")
 
 
