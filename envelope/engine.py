@@ -13,8 +13,7 @@ from envelope.constraints.response_credit import without_credit
 from envelope.constraints.without_flow import Intervals
 from envelope.problem import Problem, run_id
 from envelope.schedule import EnvelopeSchedule
-from envelope.schedule.codes import STATUS
-from envelope.schedule.findings import BASE, FIRM, NOT_DECLARED, UNCREDITED
+from envelope.schedule.findings import NOT_DECLARED, UNCREDITED
 from envelope.search_by_trial import confirm, find_by_trial
 
 CLEAR = 0.5
@@ -33,16 +32,12 @@ def calculate(problem: Problem) -> EnvelopeSchedule:
 def solve_with_boxes(problem: Problem) -> Solution:
     """The same with the boxes that the limits were taken from, for explanations."""
     formulation = formulate(problem)
-    intervals = Intervals(problem, formulation)
+    intervals = Intervals.of(problem, formulation)
     if not intervals.failed.any():
         return _solved(problem, formulation)
     others = intervals.others()
     found = _solved(others, formulate(others))
-    status = found.schedule.status.copy()
-    for which, code in ((intervals.firm, FIRM), (intervals.base, BASE)):
-        status[which] = STATUS.index(code)
-    findings = (*intervals.findings(), *found.schedule.findings)
-    return found._replace(schedule=replace(found.schedule, run_id=run_id(problem), status=status, findings=findings))
+    return found._replace(schedule=intervals.marked(found.schedule))
 
 
 def _solved(problem: Problem, formulation: Formulation) -> Solution:

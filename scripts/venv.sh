@@ -44,5 +44,7 @@ if [ ! -x .venv/bin/python ]; then
 fi
 
 echo "Installing sep2[$extras] into .venv ..."
-.venv/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[$extras]"
+.venv/bin/python -m pip install -q --no-compile --disable-pip-version-check -c constraints.txt -e ".[$extras]"
+# pip compiles one file after the other. Files of packages that are no Python of today are left as they are.
+.venv/bin/python -m compileall -qq -j 0 .venv/lib || true
 echo "$wanted" > ".venv/made-for-$extras"

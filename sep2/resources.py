@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any, get_args, get_type_hints
 
 from sep2 import wire as w
-from sep2.functions import dcap, der, derp, drlc, edev, fsa, logs, mup, rsps, sub, upt
+from sep2.functions import dcap, der, derp, drlc, edev, fsa, load_shed, logs, mup, rsps, sub, upt
 
 Handler = Callable[..., Awaitable[Any]]
 
@@ -232,6 +232,14 @@ TABLE = Table(
         resource(
             "EndDeviceControl", "/edev/{edev}/dr/{derp}/edc/{derc}", w.EndDeviceControl, PROGRAM,
             get=drlc.one_control, same=UNTIL_TURN, subscribable=True, follows=("DERControlList",),
+        ),
+        resource(
+            "LoadShedAvailabilityList", "/edev/{edev}/lsl", w.LoadShedAvailabilityList, DER,
+            get=load_shed.list_offers, post=load_shed.post_offer,
+        ),
+        resource(
+            "LoadShedAvailability", "/edev/{edev}/lsl/{ls}", w.LoadShedAvailability, DER,
+            get=load_shed.one_offer, put=load_shed.put_offer, delete=load_shed.remove_offer,
         ),
         resource("DERList", "/edev/{edev}/der", w.DERList, DER, get=der.list_ders),
         resource("DER", "/edev/{edev}/der/{der}", w.DER, DER, get=der.one_der, subscribable=True),

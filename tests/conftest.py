@@ -11,6 +11,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from hypothesis import HealthCheck, settings
 
 from sep2.store import Database, migrate, open_database
 from tests import compiled_once, postgres, scratch
@@ -35,6 +36,10 @@ LONGEST_FIRST = (
     "cli/test_production.py",
 )
 """Files of more than 20 s: a process that starts one of them last would work alone while the other has nothing left."""
+
+# A machine that others keep busy draws and runs examples slowly; that says nothing of what is tested.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 _numbers = itertools.count()
 

@@ -65,7 +65,16 @@ BESIDE_THE_ENGINE = {
     # Decisions that need a second person go through the operator API.
     "envelope.command_line": {"sep2.terminal", "sep2.rules", "sep2.settings", "sep2.cli"},
     "envelope.operator_pages": {"sep2.extension", "sep2.rest", *UNDER_THE_ENGINE},
-    "envelope.demo": {"certs", "sep2.terminal", "sep2.wire", "sep2.client", "sep2.extension", *UNDER_THE_ENGINE},
+    # The demonstration runs the commands of a server as its operator does, beside clients.
+    "envelope.demo": {
+        "certs",
+        "sep2.terminal",
+        "sep2.wire",
+        "sep2.client",
+        "sep2.extension",
+        "sep2.cli",
+        *UNDER_THE_ENGINE,
+    },
 }
 """What a room of the engine sees of the server beside its errors."""
 ROOMS = tuple(room for floor in ENGINE_FLOORS for room in floor)

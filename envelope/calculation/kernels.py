@@ -62,14 +62,21 @@ def stand(  # noqa: PLR0917  a compiled function takes no keyword arguments
 
 
 @compiled()
-def fullest(slack: NDArray[Any], part: NDArray[Any], out: NDArray[Any]) -> None:
+def fullest(  # noqa: PLR0917  a compiled function takes no keyword arguments
+    slack: NDArray[Any], part: NDArray[Any], use: NDArray[Any], equal: float, out: NDArray[Any]
+) -> None:
     """Of the rows that each connection takes part in, the one with the least slack; -1 where there is none.
 
-    slack: (T, K); part: (K, C) whether it takes part; out: (T, C) position among the K, written.
+    Of rows that have no more than `equal` beyond the least, that which the connection uses most of.
+    slack: (T, K); part: (K, C) whether it takes part; use: (K, C) of a row per W; out: (T, C) position among the K,
+    written.
     """
     for t in range(len(slack)):
         for c in range(part.shape[1]):
-            least, out[t, c] = np.inf, -1
+            least, most, out[t, c] = np.inf, -1.0, -1
             for k in range(len(part)):
-                if part[k, c] and slack[t, k] < least:
-                    least, out[t, c] = slack[t, k], k
+                if part[k, c]:
+                    least = min(least, slack[t, k])
+            for k in range(len(part)):
+                if part[k, c] and slack[t, k] <= least + equal and use[k, c] > most:
+                    most, out[t, c] = use[k, c], k

@@ -66,9 +66,10 @@ def add_states(state: FeasibleBox) -> bool:
     near = _one_per_corner(state, *np.nonzero(_tight_mask(state, steps)), steps=steps)
     pairs = tuple(np.concatenate(both) for both in zip(near, _filled(state, steps), strict=True))
     accepted = np.where(state.infeasible, _accepted_where_filled(state, steps), _enough(state, steps))
+    ends_w = _ends_w(state)
     for number in np.flatnonzero(others.any(axis=1)):
         values = np.full(accepted.shape, -np.inf)
-        _measure_in_state(state, steps, (pairs[0], pairs[1]), values, number=int(number))
+        _measure_in_state(state, steps, (pairs[0], pairs[1]), values, number=int(number), ends_w=ends_w)
         needed.added[number] |= others[number] & (values > accepted).any(axis=1)
     return bool((needed.added & others).any())
 
@@ -123,7 +124,7 @@ def _worst_at(state: FeasibleBox, steps: Index, pairs: tuple[Index, Index], *, f
     place, row = pairs
     for start in range(0, len(place), TOGETHER):
         part = slice(start, start + TOGETHER)
-        at = _States(state, steps[place[part]], row[part], firm=firm)
+        at = _States(state, steps[place[part]], row[part], ends_w=_ends_w(state, firm=firm))
         away = at.away(state.rows.corners, state.rows.corner[row[part]])
         raise_to(values, place[part], at.values(away))
     return values
@@ -251,32 +252,42 @@ def _measure_in_all_states(
     """Raise (S, R) values to what constraints reach at their corners in each state that is any constraint's worst."""
     assert state.needed is not None
     measured = state.needed.to_measure()[:, steps]
+    ends_w = _ends_w(state, firm=firm)
     for number in np.flatnonzero(measured.any(axis=1)):
         which = np.flatnonzero(measured[number, pairs[0]])
         some = pairs[0][which], pairs[1][which]
-        _measure_in_state(state, steps, some, values, number=int(number), firm=firm)
+        _measure_in_state(state, steps, some, values, number=int(number), ends_w=ends_w)
 
 
 def _measure_in_state(
-    state: FeasibleBox, steps: Index, pairs: tuple[Index, Index], values: Real, *, number: int, firm: bool = False
+    state: FeasibleBox, steps: Index, pairs: tuple[Index, Index], values: Real, *, number: int, ends_w: _Ends
 ) -> None:
     """Raise (S, R) values to what constraints reach at the corners of these in one state of the joint paths."""
     place, row = pairs
-    at = _States(state, steps[place], row, np.full(len(row), number), firm=firm)
+    at = _States(state, steps[place], row, np.full(len(row), number), ends_w=ends_w)
     raise_to(values, place, at.values(at.away(state.rows.corners, state.rows.corner[row])))
+
+
+_Ends = tuple[Real, Real]
+"""(T, C) W, lower and upper end of a box"""
+
+
+def _ends_w(box: FeasibleBox, *, firm: bool = False) -> _Ends:
+    """The ends of a box; firm: those of the firm minimum."""
+    return (box.base.lo_w, box.base.hi_w) if firm else (box.lo_w, box.hi_w)
 
 
 class _States:
     """The state that each of some constraints is measured in, one step each."""
 
     def __init__(
-        self, box: FeasibleBox, steps: Index, rows: Index, state: Index | None = None, *, firm: bool = False
+        self, box: FeasibleBox, steps: Index, rows: Index, state: Index | None = None, *, ends_w: _Ends | None = None
     ) -> None:
-        """firm: at corners of the firm minimum."""
+        """ends_w: of the box that is meant, by default of `box`."""
         self.box, self.steps, self.number, self.rows, self.state = box, steps, rows, box.rows.only(rows), state
         if box.needed is not None and state is None:
             self.state = box.needed.state[steps, rows]
-        of, (lo_w, hi_w) = box.feeder.port_connection, (box.base.lo_w, box.base.hi_w) if firm else (box.lo_w, box.hi_w)
+        of, (lo_w, hi_w) = box.feeder.port_connection, _ends_w(box) if ends_w is None else ends_w
         lo_w, hi_w = lo_w[steps], hi_w[steps]
         if box.needed is None or self.state is None:
             down, up = box.base.p_w[steps] - lo_w, hi_w - box.base.p_w[steps]

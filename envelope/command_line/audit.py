@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import typer
 
-from envelope.command_line.options import refusals, stages
+from envelope.command_line.command_frame import refusals, stages
 from envelope.field_rules import BadProblem
 from envelope.problem import Problem, plan_file, run_id
+from envelope.problem.divided import Divided
 from envelope.schedule import EnvelopeSchedule, read
 from envelope.verification import VerificationReport, verify
 from envelope.verification.solvers import SOLVERS
@@ -28,7 +30,7 @@ def verify_limits(
         str | None, typer.Option(help=f"Who solves the power flow: {', '.join(SOLVERS)}; default: an independent one.")
     ] = None,
     feeder: Annotated[
-        str, typer.Option(help="The feeder's folder or file, where it is not where the plan says.", metavar="<path>")
+        str, typer.Option(help="The feeder's folder or file; default: the one that the plan carries.", metavar="<path>")
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -41,10 +43,10 @@ def verify_limits(
         if solver is not None and solver not in SOLVERS:
             raise BadProblem(f"--solver {solver}: there are {', '.join(SOLVERS)}")
         stage("reading the plan and the limits")
-        problem, schedule = plan_file.load(plan, feeder).problem, read(limits)
+        problem, schedule = plan_file.load(plan, feeder, as_carried=True).problem, read(limits)
         refuse_other(problem, schedule)
         stage("verifying")
-        report = verify(problem, schedule, solver=solver)
+        report = _verified(problem, schedule, solver, stage)
     if as_json:
         say_json(json.dumps(_plain(schedule, report)))
     else:
@@ -55,6 +57,19 @@ def verify_limits(
             say(f"{report.contingency_sentence()}.")
         say(f"{report.sentence()}.")
     raise typer.Exit(report.exit_code)
+
+
+def _verified(
+    problem: Problem, schedule: EnvelopeSchedule, solver: str | None, stage: Callable[[str], None]
+) -> VerificationReport:
+    if not isinstance(problem.reduced, Divided):
+        return verify(problem, schedule, solver=solver)
+    if solver is not None:
+        raise BadProblem("--solver: the network is verified in parts and as one, by the solvers that can")
+    # It takes the rooms of the calculation, which an audit of one feeder does without.
+    from envelope.medium_voltage.divided import verify_divided
+
+    return verify_divided(problem, schedule, stage)
 
 
 def refuse_other(problem: Problem, schedule: EnvelopeSchedule) -> None:

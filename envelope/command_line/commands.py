@@ -11,10 +11,11 @@ import typer
 
 from envelope.command_line import examples, rounds
 from envelope.command_line.audit import verify_limits
+from envelope.command_line.command_frame import refusals, stages
 from envelope.command_line.models import add_to as add_models
 from envelope.command_line.operate import add_to
 from envelope.command_line.option_groups import command
-from envelope.command_line.options import StudyOptions, refusals, refuse_missing, stages
+from envelope.command_line.options import StudyOptions, refuse_missing
 from envelope.command_line.printing import show_policies, show_whole
 from envelope.command_line.rolling_options import RollingOptions
 from envelope.field_rules import BadProblem

@@ -10,7 +10,8 @@ from typing import Annotated, NamedTuple
 import numpy as np
 import typer
 
-from envelope.command_line.options import refuse_missing, stages, warn
+from envelope.command_line.command_frame import stages
+from envelope.command_line.options import refuse_missing, warn
 from envelope.command_line.study_options import DaysAsked, ambient_series, costs_of, obedience_of
 from envelope.field_rules import BadProblem
 from envelope.planning.deferral import study_feeder

@@ -13,8 +13,8 @@ import numpy as np
 import typer
 from rich.table import Table
 
+from envelope.command_line.command_frame import refusals, stages
 from envelope.command_line.measurement_options import DAY_S, Dir, Json, Places, StoreFolder, epoch_of, opened, utc
-from envelope.command_line.options import refusals, stages
 from envelope.forecast.backtesting import Backtest, backtest
 from envelope.forecast.forecast_file import load, save
 from envelope.forecast.history import Question, read_history

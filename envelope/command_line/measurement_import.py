@@ -12,9 +12,8 @@ from typing import Annotated
 
 import typer
 
+from envelope.command_line.command_frame import refusals, stages
 from envelope.command_line.measurement_options import DAY_S, As, Dir, Files, Json, StoreFolder, opened
-from envelope.command_line.options import refusals, stages
-from envelope.operation.joint_measurements import ServerMeasurements
 from gridmodel.command_errors import writable
 from gridmodel.errors import GridError
 from gridmodel.meter_data import importing
@@ -63,6 +62,8 @@ def import_files(
             prepared = importing.prepare(at.store, files, options, now, compare=not written, progress=stage)
         with prepared.staging:
             if at.settings is not None and prepared.report.kind in (Kind.AMI, Kind.ACCUMULATED):
+                from envelope.operation.joint_measurements import ServerMeasurements
+
                 names = sorted({one.place for one in prepared.staging.series})
                 prepared.report.unknown_places = asyncio.run(ServerMeasurements(at.settings).unknown(names))
             _save_mapping(prepared, save_mapping)

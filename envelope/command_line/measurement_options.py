@@ -26,6 +26,15 @@ class As(StrEnum):
     WEATHER = "weather"
 
 
+class Stored(StrEnum):
+    """Kind of what is stored: also the energies of NEM13, which are of no interval."""
+
+    AMI = "ami"
+    SCADA = "scada"
+    WEATHER = "weather"
+    ACCUMULATED = "accumulated"
+
+
 Files = Annotated[list[Path], typer.Argument(metavar="FILE…", help="NEM12, NEM13, Green Button or CSV files.")]
 Dir = Annotated[Path, typer.Option("--dir", envvar="SEP2_DIR", help="The server's folder.")]
 StoreFolder = Annotated[

@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from envelope.command_line.command_frame import refusals
 from envelope.command_line.measurement_options import Dir, Json, Place, StoreFolder, epoch_of, opened, utc
-from envelope.command_line.options import refusals
 from gridmodel.meter_data import importing
 from gridmodel.meter_data.upkeep import erase, forget_before
 from sep2.terminal import add_row, console, say, say_json

@@ -7,12 +7,13 @@ import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
 from rich.table import Table
 
+from envelope.command_line.command_frame import refusals
 from envelope.command_line.measurement_options import (
     DAY_S,
     As,
@@ -22,6 +23,7 @@ from envelope.command_line.measurement_options import (
     Json,
     Place,
     Places,
+    Stored,
     StoreFolder,
     Until,
     epoch_of,
@@ -29,11 +31,9 @@ from envelope.command_line.measurement_options import (
     span_of,
     utc,
 )
-from envelope.command_line.options import refusals
-from envelope.operation.joint_measurements import ReportedSettings, ServerMeasurements
-from envelope.operation.measurements import Measured
 from gridmodel.command_errors import writable
 from gridmodel.errors import GridError
+from gridmodel.meter_data.accumulated import Energy, energies
 from gridmodel.meter_data.coverage import Coverage, coverage
 from gridmodel.meter_data.exporting import export
 from gridmodel.meter_data.quantities import DIMENSION, Quality, Quantity
@@ -41,6 +41,11 @@ from gridmodel.meter_data.reading import MeasuredTable, Window, read
 from gridmodel.meter_data.series_index import KnownSeries, known_series
 from gridmodel.meter_data.store import Kind, MeasurementStore
 from sep2.terminal import add_row, console, say, say_json
+
+if TYPE_CHECKING:
+    from envelope.operation.joint_measurements import ReportedSettings
+    from envelope.operation.measurements import Measured
+    from sep2.settings import Settings
 
 SHOWN_ROWS = 60
 Tables = dict[tuple[Kind, Quantity], MeasuredTable]
@@ -66,29 +71,48 @@ def show_place(
         known = epoch_of("--as-of", as_of) if as_of else None
         window = _window(series, (since, until), step, known)
         tables = _tables(at.store, place, series, window)
-        live: list[Measured] = []
-        settings: list[ReportedSettings] = []
-        if at.settings is not None:
-            view = ServerMeasurements(at.settings)
-            live, settings = asyncio.run(view.live(place, window.since, window.until))
-        if not tables and not live and not settings:
+        reads = energies(at.store, place, window)
+        live, settings = _reported(at.settings, place, window)
+        if not tables and not live and not settings and not series[Kind.ACCUMULATED]:
             raise GridError(f"nothing is measured at {place}; sep2 measurements coverage lists what is")
         if out is not None and tables:
             from gridmodel.meter_data.pictures import place_picture
 
             place_picture(place, {quantity: table for (_, quantity), table in tables.items()}, out)
     if as_json:
-        say_json(json.dumps(_as_fields(place, window, tables, (live, settings))))
+        said = _as_fields(place, window, tables, (live, settings))
+        say_json(json.dumps({**said, "accumulated": [one._asdict() for one in reads]}))
         return
     _print_place(tables, window)
     _print_live(live, settings)
-    for reads in series[Kind.ACCUMULATED]:
-        say(f"accumulated {reads.series.quantity} {reads.series.register}: {utc(reads.first)} to {utc(reads.until)}")
+    _print_reads(reads, series[Kind.ACCUMULATED])
     say(
         f"Picture written to {out}."
         if out
         else "Add --out FILE.png for a picture, --from and --until for another time."
     )
+
+
+def _reported(settings: Settings | None, place: str, window: Window) -> tuple[list[Measured], list[ReportedSettings]]:
+    """Return what clients mirrored and devices report, where the store is a server's."""
+    if settings is None:
+        return [], []
+    from envelope.operation.joint_measurements import ServerMeasurements
+
+    return asyncio.run(ServerMeasurements(settings).live(place, window.since, window.until))
+
+
+def _print_reads(reads: Sequence[Energy], known: Sequence[KnownSeries]) -> None:
+    """Print energies between two reads; of registers without one in this time, from when to when they have some."""
+    for one in reads:
+        energy = f"{one.value / 1000:,.3f} k{one.quantity.rpartition('_')[2].replace('wh', 'Wh')}"
+        mark = "" if one.quality == "measured" else f", {one.quality}"
+        say(f"accumulated {one.quantity} {one.register}: {energy} from {utc(one.since)} to {utc(one.until)}{mark}")
+    shown = {one.register for one in reads}
+    for series in known:
+        if series.series.register not in shown:
+            name = f"{series.series.quantity} {series.series.register}"
+            say(f"accumulated {name}: none in this time; {utc(series.first)} to {utc(series.until)} is known")
 
 
 def _print_live(live: Sequence[Measured], settings: Sequence[ReportedSettings]) -> None:
@@ -170,9 +194,17 @@ def _as_fields(
     return {"place": place, **span, "stored": stored, "mirrors": mirrors, "devices": devices}
 
 
+def _nothing(store: MeasurementStore, kind: Kind, places: Places) -> GridError:
+    """Return the refusal where nothing of a kind is stored, which names the kinds of which there is something."""
+    others = [str(one) for one in Kind if one is not kind and known_series(store, one, places or None)]
+    of_places = f" of {', '.join(places)}" if places else ""
+    hint = f"; of {', '.join(others)} there are (--as)" if others else ""
+    return GridError(f"no {kind} values{of_places} in {store.folder}{hint}")
+
+
 def export_values(
     places: Places = None,
-    kind: Annotated[As, typer.Option("--as", help="Kind of the measurements.")] = As.AMI,
+    kind: Annotated[Stored, typer.Option("--as", help="Kind of the measurements.")] = Stored.AMI,
     folder: Dir = Path(),
     store: StoreFolder = None,
     *,
@@ -187,9 +219,7 @@ def export_values(
         writable("--out", out, ".csv", ".parquet")
         series = known_series(at.store, Kind(kind.value), places or None)
         if not series:
-            raise GridError(
-                f"no {kind.value} values{' of ' + ', '.join(places) if places else ''} in {at.store.folder}"
-            )
+            raise _nothing(at.store, Kind(kind.value), places)
         span = span_of((since, until), default=(min(one.first for one in series), max(one.until for one in series)))
         count = export(at.store, Kind(kind.value), span, out, places=places or None)
     if as_json:
@@ -216,9 +246,7 @@ def show_coverage(
         writable("--out", out, ".png")
         series = known_series(at.store, Kind(kind.value), places or None)
         if not series:
-            raise GridError(
-                f"no {kind.value} values{' of ' + ', '.join(places) if places else ''} in {at.store.folder}"
-            )
+            raise _nothing(at.store, Kind(kind.value), places)
         span = span_of((since, until), default=(min(one.first for one in series), max(one.until for one in series)))
         known = epoch_of("--as-of", as_of) if as_of else None
         found = coverage(at.store, Kind(kind.value), *span, places=places or None, as_of=known)

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from envelope.command_line import examples
-from envelope.command_line.options import refusals, stages
+from envelope.command_line.command_frame import refusals, stages
 from envelope.operation import mode
 from envelope.operation.mode import Mode, OperatingState, ScopeKind, StaticLimits
 from envelope.operation.net_to_device import sides

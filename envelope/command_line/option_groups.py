@@ -11,7 +11,7 @@ from typing import Any, get_type_hints
 import typer
 
 from envelope.command_line import examples
-from envelope.command_line.options import refusals
+from envelope.command_line.command_frame import refusals
 
 Command = Callable[..., None]
 

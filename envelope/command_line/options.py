@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,8 +11,6 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import numpy as np
 import typer
-from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from envelope.field_rules import UNKNOWN, BadProblem, Numbers
 from envelope.problem import (
@@ -32,10 +28,8 @@ from envelope.problem import (
 from envelope.problem.feeder_files import EUROPEAN_LV
 from envelope.problem.limits import voltage_levels
 from envelope.study.study import BaseLoad
-from gridmodel import command_errors
 from gridmodel.arrays import Mask
 from gridmodel.errors import FileError
-from sep2.errors import SepError
 from sep2.terminal import say
 
 if TYPE_CHECKING:
@@ -285,19 +279,3 @@ def warn(sentence: str) -> None:
 def option(name: str) -> str:
     """Return a field's name on the command line."""
     return f"--{name.replace('_', '-')}"
-
-
-def refusals(as_json: bool) -> contextlib.AbstractContextManager[None]:
-    """End the command with one line, or one JSON object, at an error in its input."""
-    return command_errors.refusals(as_json, SepError)
-
-
-@contextlib.contextmanager
-def stages(quiet: bool) -> Iterator[Callable[[str], None]]:
-    """Show the current stage and its elapsed time, on a terminal only."""
-    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
-    console = Console(stderr=True)
-    hidden = quiet or not sys.stderr.isatty()
-    with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
-        task = progress.add_task("")
-        yield lambda stage: progress.update(task, description=stage)

@@ -12,6 +12,7 @@ import typer
 from rich.table import Table
 
 from envelope.command_line import examples
+from envelope.command_line.command_frame import refusals, stages
 from envelope.command_line.measurement_options import epoch_of
 from envelope.command_line.operate import (
     Folder,
@@ -24,11 +25,11 @@ from envelope.command_line.operate import (
     show_changes,
     time_of,
 )
-from envelope.command_line.options import refusals, stages
 from envelope.operation import outage_calendar
 from envelope.operation.mode import Stage
-from envelope.operation.outage_calendar import BadCalendar, Entry, entry_of, parsed
+from envelope.operation.outage_calendar import BadCalendar, entry_of, parsed
 from envelope.operation.run_store import FOLDER, RunStore
+from gridmodel.readers.tables import read_text
 from sep2.errors import SepError
 from sep2.terminal import add_row, console, say, say_json
 
@@ -150,7 +151,7 @@ def outages(
     """Show planned switching and outages, add or remove one: limits there and then are static, published in advance."""
     with refusals(as_json):
         found = outage_calendar.read(folder)
-        after = list(found) if file is None else [*found, *_of_file(file)]
+        after = list(found) if file is None else [*found, *parsed(read_text(file), str(file))]
         if remove:
             at = epoch_of("--from", since)
             after = [one for one in after if (one.start, one.what) != (at, what)]
@@ -171,10 +172,3 @@ def outages(
     for one in found:
         add_row(table, time_of(one.start), time_of(one.end), one.what or "the whole feeder", one.note)
     console().print(table)
-
-
-def _of_file(file: Path) -> list[Entry]:
-    try:
-        return parsed(file.read_text(encoding="utf-8-sig"), str(file))
-    except OSError as wrong:
-        raise BadCalendar(f"{file}: {wrong.strerror}") from None

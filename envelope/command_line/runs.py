@@ -8,7 +8,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from envelope.command_line.options import THERMAL, StatedProblem, StudyOptions, refuse_missing, stages
+from envelope.command_line.command_frame import stages
+from envelope.command_line.options import THERMAL, StatedProblem, StudyOptions, refuse_missing
 from envelope.command_line.printing import show_summary
 from envelope.constraints.without_flow import verified_part
 from envelope.engine import calculate

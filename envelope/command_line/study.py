@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from envelope.command_line.command_frame import stages
 from envelope.command_line.connect_run import PlantAsked, power_of, stated
 from envelope.command_line.deferral_run import DeferralTask, GrowthOptions, ReplacementOptions, plan_of, study_all
 from envelope.command_line.option_groups import command
-from envelope.command_line.options import refuse_missing, stages
+from envelope.command_line.options import refuse_missing
 from envelope.command_line.study_options import DaysAsked
 from envelope.field_rules import BadProblem
 from envelope.planning.deferral_report import Found, write_deferral

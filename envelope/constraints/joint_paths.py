@@ -14,6 +14,7 @@ import numpy as np
 
 from envelope.constraints.base_case import BaseCase
 from envelope.constraints.extremes import lower_to, raise_to
+from envelope.constraints.kernels import lower_by_state, raise_by_state
 from envelope.constraints.limits import LimitTables
 from envelope.constraints.linear import LinearConstraints
 from envelope.constraints.monitored_feeder import COARSE_V, FlowResult
@@ -24,6 +25,8 @@ from gridmodel.arrays import Complex, Index, Mask, Real, Single
 
 TOGETHER = 1024
 """power flows solved at once"""
+MOST_KEPT = 2_000_000
+"""ports in all states of all steps, up to which their injections are kept"""
 LEAST_ROOM = 1e-3
 """part of a limit that counts as left where the base load alone leaves less, for telling which path strains most"""
 
@@ -106,8 +109,18 @@ class JointPaths:
         return self.base.feeder.power_flow(injected, self.source(states, steps), tol_v=COARSE_V)
 
     def _moved_va(self, states: Index, steps: Index) -> Complex:
+        if self.move_w[..., 0].size * self.base.feeder.reduced.ports <= MOST_KEPT:
+            return np.asarray(self._ports_moved_va[states, steps])
+        return self._ports_va(self.move_w[states, steps], self.move_var[states, steps])
+
+    @cached_property
+    def _ports_moved_va(self) -> Complex:
+        """(S, T, L) injection of every port beyond that of the base case."""
+        return self._ports_va(self.move_w, self.move_var)
+
+    def _ports_va(self, power_w: Real, power_var: Real) -> Complex:
         spread = self.base.feeder.spread
-        return np.asarray(spread(self.move_w[states, steps]) + 1j * spread(self.move_var[states, steps]))
+        return np.asarray(spread(power_w) + 1j * spread(power_var))
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,22 +173,11 @@ class PathsOfBox:
         injected = joint.injections(states, steps, np.zeros((len(steps), joint.base.feeder.reduced.ports)))
         injected -= joint.base.feeder.spread(np.where(up | down, move, 0.0))
         flow = joint.base.feeder.power_flow(injected, joint.source(states, steps), tol_v=COARSE_V)
-        rise = rows.evaluate(flow) - at_rest[steps]
+        more = np.zeros((0, rows.count))
         if (up != down).any():
-            rise += (
-                np.where(down & ~up, move, 0.0) @ rows.rise_up.T - np.where(up & ~down, move, 0.0) @ rows.rise_down.T
-            )
-        for step in np.unique(steps):
-            of_step = np.flatnonzero(steps == step)
-            best = rise[of_step].argmax(axis=0)
-            most = rise[of_step[best], np.arange(len(best))]
-            worse = most > found.extra[step]
-            found.extra[step, worse] = most[worse]
-            found.state[step, worse] = states[of_step[best[worse]]]
-            place, lowest_v = flow.v_v[of_step].argmin(axis=0), flow.v_v[of_step].min(axis=0)
-            lower = lowest_v < found.low_v[step]
-            found.low_v[step, lower] = lowest_v[lower]
-            found.low_state[step, lower] = states[of_step[place[lower]]]
+            more = np.where(down & ~up, move, 0.0) @ rows.rise_up.T - np.where(up & ~down, move, 0.0) @ rows.rise_down.T
+        raise_by_state(rows.evaluate(flow), more, at_rest, states, steps, found.extra, found.state)
+        lower_by_state(flow.v_v, states, steps, found.low_v, found.low_state)
 
 
 @dataclass(frozen=True, eq=False)

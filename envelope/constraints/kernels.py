@@ -111,3 +111,34 @@ def name(  # noqa: PLR0917  a compiled function takes no keyword arguments
                 plus[r, c] = 0.0
             if minus[r, c] < least:
                 minus[r, c] = 0.0
+
+
+@compiled()
+def raise_by_state(  # noqa: PLR0917  a compiled function takes no keyword arguments
+    value: NDArray[Any], more: NDArray[Any], at_rest: NDArray[Any], state: NDArray[Any], step: NDArray[Any],
+    most: NDArray[Any], worst: NDArray[Any],
+) -> None:  # fmt: skip
+    """Raise (T, R) `most` to the rise of (P, R) values over (T, R) values at rest; `worst` is the state of each.
+
+    state, step: (P,); more: (P, R) that comes on top, or without any row. Of equal ones the first counts.
+    """
+    for p in range(len(value)):
+        t = step[p]
+        for r in range(value.shape[1]):
+            rise = value[p, r] - at_rest[t, r]
+            if len(more):
+                rise += more[p, r]
+            if rise > most[t, r]:
+                most[t, r], worst[t, r] = rise, state[p]
+
+
+@compiled()
+def lower_by_state(  # noqa: PLR0917  a compiled function takes no keyword arguments
+    value: NDArray[Any], state: NDArray[Any], step: NDArray[Any], least: NDArray[Any], lowest: NDArray[Any]
+) -> None:
+    """Lower (T, N) `least` to (P, N) values; `lowest` is the state of each. state, step: (P,)."""
+    for p in range(len(value)):
+        t = step[p]
+        for n in range(value.shape[1]):
+            if value[p, n] < least[t, n]:
+                least[t, n], lowest[t, n] = value[p, n], state[p]

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import numpy as np
 
 from envelope.constraints.formulation import Formulation, formulate
 from envelope.field_rules import BadProblem
-from envelope.problem import Problem
+from envelope.problem import Problem, run_id
+from envelope.schedule import EnvelopeSchedule
+from envelope.schedule.codes import STATUS
 from envelope.schedule.findings import BASE, FIRM, NO_FLOW, some
 from gridmodel.arrays import Mask, Real
 
@@ -24,25 +27,37 @@ class NoPowerFlow(BadProblem):
     """No interval has a power flow."""
 
 
-class Intervals:
+class Intervals(NamedTuple):
     """Which intervals of a problem have no power flow, and what it is without them."""
 
-    def __init__(self, problem: Problem, formulation: Formulation) -> None:
-        """formulation: that of the problem; inverters' response is left out: it may fail where the feeder does not."""
-        self.problem, feeder = problem, formulation.feeder.without_response()
-        base = replace(formulation.base, feeder=feeder)
-        paths = replace(formulation.paths, base=base) if formulation.feeder.inverters is not None else formulation.paths
-        self.base: Mask = ~(base if formulation.feeder.inverters is not None else formulation.base).flow.converged
+    problem: Problem
+    base: Mask
+    """(T,) without a power flow at the base load"""
+    firm: Mask
+    """(T,) at what is granted in any case"""
+    granted_w: Real
+    """(T, C) W from the base load that are granted in any case"""
+
+    @classmethod
+    def of(cls, problem: Problem, formulation: Formulation) -> Intervals:
+        """The intervals of a problem.
+
+        formulation: that of the problem; inverters' response is left out: it may fail where the feeder does not.
+        """
+        responds = formulation.feeder.inverters is not None
+        feeder = formulation.feeder.without_response()
+        base = replace(formulation.base, feeder=feeder) if responds else formulation.base
+        paths = replace(formulation.paths, base=base) if responds else formulation.paths
+        fails: Mask = ~base.flow.converged
         if paths.several:
-            self.base[paths.pairs[1][~paths.flow.converged]] = True
-        self.firm: Mask = np.zeros_like(self.base)
-        self.granted_w = np.maximum(base.hi_w - base.p_w, base.p_w - base.lo_w)
-        """(T, C) W from the base load that are granted in any case"""
+            fails[paths.pairs[1][~paths.flow.converged]] = True
+        firm: Mask = np.zeros_like(fails)
         steps = np.arange(len(base.p_w))
         for end_w in (base.hi_w, base.lo_w):
             if np.any(end_w != base.p_w):
                 injected = base.injections(steps, feeder.spread(end_w - base.p_w))
-                self.firm |= ~feeder.power_flow(injected, base.source_v).converged & ~self.base
+                firm |= ~feeder.power_flow(injected, base.source_v).converged & ~fails
+        return cls(problem, fails, firm, np.maximum(base.hi_w - base.p_w, base.p_w - base.lo_w))
 
     @property
     def failed(self) -> Mask:
@@ -55,7 +70,7 @@ class Intervals:
         Raises NoPowerFlow where all failed.
         """
         if self.failed.all():
-            raise NoPowerFlow(" ".join(said.split(": ", 1)[1] for said in self.findings()))
+            raise NoPowerFlow(" ".join(self.sentences()))
         good = np.flatnonzero(~self.failed)
         steps = np.arange(len(self.failed))
         near = good[np.abs(steps[:, None] - good).argmin(axis=1)]
@@ -77,21 +92,38 @@ class Intervals:
             flex_load_w=np.where(lost, 0.0, problem.flex_load_w),
         )
 
+    def marked(self, schedule: EnvelopeSchedule) -> EnvelopeSchedule:
+        """A schedule of the other intervals as one of the whole problem: failed intervals have their status."""
+        if not self.failed.any():
+            return schedule
+        status = schedule.status.copy()
+        for which, code in ((self.firm, FIRM), (self.base, BASE)):
+            status[which] = STATUS.index(code)
+        findings = (*self.findings(), *schedule.findings)
+        return replace(schedule, run_id=run_id(self.problem), status=status, findings=findings)
+
     def findings(self) -> tuple[str, ...]:
+        """The sentences, each with the code of its kind before it."""
+        return tuple(f"{code}: {said}" for code, said in self._said().items())
+
+    def sentences(self) -> tuple[str, ...]:
         """Intervals without a power flow, where most of their power is, and what to check: a sentence of each kind."""
-        found = []
+        return tuple(self._said().values())
+
+    def _said(self) -> dict[str, str]:
+        found = {}
         if self.base.any():
             most = np.abs(self.problem.base_load_w)
             said = f"the base load is more than the feeder can carry, most of it at {self._largest(most, self.base)}"
             todo = "check their forecast or readings (unit, sign), and the feeder's impedances"
-            found.append(f"{BASE}: {self._when(self.base)}: {said}; {todo}")
+            found[BASE] = f"{self._when(self.base)}: {said}; {todo}"
         if self.firm.any():
             said = f"what is granted in any case is more than the feeder can carry, most of it at {self._firm_at()}"
             todo = (
                 "check their contracts, defaults and limits in force, and register clients where nobody can limit them"
             )
-            found.append(f"{FIRM}: {self._when(self.firm)}: {said}; {todo}")
-        return tuple(found)
+            found[FIRM] = f"{self._when(self.firm)}: {said}; {todo}"
+        return found
 
     def _firm_at(self) -> str:
         return self._largest(self.granted_w, self.firm)
@@ -109,5 +141,5 @@ class Intervals:
 
 def verified_part(problem: Problem) -> Problem:
     """The problem as it is calculated and verified: without the intervals that have no power flow."""
-    intervals = Intervals(problem, formulate(problem))
+    intervals = Intervals.of(problem, formulate(problem))
     return intervals.others() if intervals.failed.any() else problem

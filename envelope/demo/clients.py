@@ -16,6 +16,7 @@ from sep2 import wire as w
 from sep2.client import Client, Managed, Owed, Receiver, Session, Unreachable
 from sep2.client.device import Device
 from sep2.clock import SteppedClock
+from sep2.wire import Profile
 
 
 class RecordingClient(Client):
@@ -52,8 +53,16 @@ P = TypeVar("P", bound=Plants)
 class DemoClients(Generic[P]):
     """All clients, advanced together through the day."""
 
-    def __init__(self, homes: P, pki: Path, server: tuple[str, int], clock: SteppedClock) -> None:
-        self.homes, self.clock = homes, clock
+    def __init__(
+        self,
+        homes: P,
+        pki: Path,
+        server: tuple[str, int],
+        clock: SteppedClock,
+        *,
+        profile: Profile = Profile.CSIP_AUS_1_2,
+    ) -> None:
+        self.homes, self.clock, self.profile = homes, clock, profile
         self.adoption_s: list[float] = []
         """Time from each control's issue to its adoption by a client, s; the first interval's included."""
         self._pki, self._server = open_pki(pki), server
@@ -82,7 +91,7 @@ class DemoClients(Generic[P]):
         """Add an aggregator that subscribes, for the devices of these LFDIs."""
         devices = {lfdi: self.homes.device(at) for lfdi, at in connections.items()}
         files, trust = self._files(name), self._pki.trust()
-        session = Session(self._url(self._server[1]), files, trust, connections=8)
+        session = Session(self._url(self._server[1]), files, trust, connections=8, profile=self.profile)
         receiver = Receiver(files, trust)
         client = RecordingClient(session, self.clock, devices.get, receiver=receiver, on_owed=self._owed, jitter=0.0)
         client.received = self._received
@@ -94,7 +103,7 @@ class DemoClients(Generic[P]):
         if can_be_interrupted:
             link = NetworkLink(*self._server)
             port = await link.start()
-        session = Session(self._url(port), self._files(name), self._pki.trust())
+        session = Session(self._url(port), self._files(name), self._pki.trust(), profile=self.profile)
         devices = {session.lfdi: self.homes.device(connection)}
         client = Client(session, self.clock, devices.get, on_owed=self._owed, jitter=0.0)
         self._connected.append(ConnectedClient(await self._stack.enter_async_context(client), link))

@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 from rich.console import Console
 from rich.text import Text
@@ -25,6 +24,7 @@ from envelope.demo.study import Run
 from envelope.demo.terminal_view import TerminalView
 from gridmodel.readers.example_feeders import US_SERVICE
 from sep2.terminal import log_to, say_json, shown
+from sep2.wire import Profile
 
 app = typer.Typer(rich_markup_mode="rich")
 app.command("market")(market)
@@ -50,7 +50,8 @@ def _folder_of(feeder: Path | None, *, us: bool) -> Path | None:
 
 
 Us = Annotated[
-    bool, typer.Option("--us", help="Eight homes at a split-phase transformer, 120/240 V, by ANSI C84.1 range A.")
+    bool,
+    typer.Option("--us", help="Eight homes at a split-phase transformer, 120/240 V, with csip clients."),
 ]
 
 
@@ -86,7 +87,7 @@ def demo(
 
     [bold]sep2 demo[/]  the IEEE European LV feeder, in about a minute
 
-    [bold]sep2 demo --us[/]  a street at 120/240 V
+    [bold]sep2 demo --us[/]  a street at 120/240 V; its chargers follow demand response
 
     [bold]sep2 demo --feeder DIR --disobey 10 --silent 10[/]  a feeder of your own; clients that disobey are named
 
@@ -98,7 +99,7 @@ def demo(
     console = Console(stderr=as_json)
     log_to(logging.FileHandler(folder / CLIENTS_LOG, delay=True), logging.WARNING)  # and not into the live view
     settings = DaySettings(folder, seed, disobey, silent, step_at(kill_at), speed)
-    scenario = build_scenario(_folder_of(feeder, us=us), seed)
+    scenario = build_scenario(_folder_of(feeder, us=us), seed, Profile.CSIP if us else Profile.CSIP_AUS_1_2)
     _show_changes(console, scenario)
     if stay:
         _stay(scenario, settings, console)
@@ -118,7 +119,7 @@ def _report(console: Console, scenario: Scenario, played: SimulatedDay, how: tup
     """Print the figures of the day and return whether they are right; how: settings, and the beginning for JSON."""
     settings, began = how
     runs = study.compare_runs(scenario.reduced, scenario.day, played.homes.powers())
-    found = margins.of_day(scenario, played, runs["envelope"].figures)
+    found = margins.of_day(scenario, played, runs["envelope"].figures) if played.rounds else None
     _print(console, report.sentences(scenario, played, runs), runs, found)
     console.print(Text(shown(f"Picture: {_draw(settings.folder, scenario, played, runs)}", 4000)), soft_wrap=True)
     if began is not None:
@@ -137,10 +138,12 @@ def _stay(scenario: Scenario, settings: DaySettings, console: Console) -> None:
         asyncio.run(staying.keep_running(scenario, settings, lambda state: None, say))
 
 
-def _print(console: Console, told: list[str], runs: dict[str, Run], found: margins.Margins) -> None:
+def _print(console: Console, told: list[str], runs: dict[str, Run], found: margins.Margins | None) -> None:
     console.print(study.runs_table(runs))
-    console.print(found.table())
-    for sentence in [report.of_margins(found), *told]:
+    if found is not None:
+        console.print(found.table())
+        console.print(report.of_margins(found), highlight=False)
+    for sentence in told:
         console.print(sentence, highlight=False)
 
 
@@ -153,8 +156,6 @@ def _simulated(scenario: Scenario, settings: DaySettings, console: Console | Non
 
 
 def _draw(folder: Path, scenario: Scenario, played: SimulatedDay, runs: dict[str, Run]) -> Path:
-    import_w, export_w, load_w = played.homes.limits()
-    # Where a charger is limited, its home's own demand comes on top.
-    import_w = np.minimum(import_w, load_w - scenario.day.base_va.real)
+    import_w, export_w = played.homes.limits()
     title = f"{scenario.feeder.name}: one day, {int(scenario.day.flexible.sum())} connections with envelopes"
     return picture.draw(folder / PICTURE, picture.DayPicture(title, scenario.day, runs, import_w, export_w))

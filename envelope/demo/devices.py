@@ -23,6 +23,8 @@ class Limits:
     export_w: Real
     load_w: Real | float = np.inf
     """Of the charger."""
+    gen_w: Real | float = np.inf
+    """Of the inverter."""
 
     @classmethod
     def none(cls, connections: int) -> Limits:
@@ -32,7 +34,13 @@ class Limits:
 
     def without(self, disobeying: Mask) -> Limits:
         """Return the same limits, and none for connections that disobey."""
-        return Limits(*(np.where(disobeying, np.inf, side) for side in (self.import_w, self.export_w, self.load_w)))
+        sides = (self.import_w, self.export_w, self.load_w, self.gen_w)
+        return Limits(*(np.where(disobeying, np.inf, side) for side in sides))
+
+    def at_meter(self, base_w: Real) -> tuple[Real, Real]:
+        """Return the most import and export that all limits leave, (C,) W; base_w: injection without devices."""
+        imports = np.minimum(self.import_w, self.load_w - base_w)
+        return np.asarray(imports), np.asarray(np.minimum(self.export_w, self.gen_w + base_w))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,7 +67,7 @@ class Devices:
         home_w, sun_w = day.base_va[k].real, day.pv_w[k]
         charge_w = self._charge(k, np.minimum(limits.import_w + home_w + sun_w, limits.load_w))
         headroom_w = limits.export_w - home_w + charge_w
-        pv_w = np.clip(sun_w, 0.0, np.maximum(headroom_w, 0.0))
+        pv_w = np.clip(sun_w, 0.0, np.maximum(np.minimum(headroom_w, limits.gen_w), 0.0))
         return StepPowers(pv_w, charge_w, day.base_va[k] + pv_w - charge_w)
 
     def _charge(self, k: int, headroom_w: Real) -> Real:

@@ -17,7 +17,8 @@ from envelope.problem.default_policy import with_default_policy
 from envelope.problem.feeder_files import EUROPEAN_LV
 from envelope.problem.plan_file import Rolling
 from envelope.problem.scenarios import of_day
-from gridmodel.model.devices import CHARGER, SITE
+from gridmodel.model.devices import CHARGER, DEVICE, SITE
+from sep2.wire import Profile
 
 Number = TypeVar("Number", bound=np.generic)
 
@@ -28,6 +29,15 @@ ROUND_S = 3600
 ROLLING = Rolling(paths=20, spread=1.25, devices_apart=True)
 """How the plan goes on by itself: means of twenty past days do not show the peaks within an interval, nor the most of a
 day that is none of them. What was bought is newer than the history."""
+
+
+HYSTERESIS_W = 100
+"""A limit that could rise by no more than this in a later round stays as it is."""
+
+
+def rolls(scenario: Scenario) -> bool:
+    """Return whether limits come from rolling rounds; for csip clients they are those of a day that is known."""
+    return scenario.profile is not Profile.CSIP
 
 
 def rolling_plan(scenario: Scenario) -> Problem:
@@ -81,10 +91,15 @@ def problem(scenario: Scenario, interval_s: int = INTERVAL_S) -> Problem:
         flex_load_w=_parts(day.charging_w, interval_s).max(axis=1),
         source_v=path.mean_source_v,
         limits=limits_of(scenario.reduced),
-        # No limit bounds a home's own demand: it is for its inverter, at the meter, and for its charger alone.
-        control_point=tuple(CHARGER if is_so else SITE for is_so in day.flexible),
+        # No limit bounds a home's own demand: it is for its inverter, at the meter, and for its charger alone; with
+        # profile csip each device holds limits of its own power.
+        control_point=tuple(_control_point(scenario.profile) if is_so else SITE for is_so in day.flexible),
     )
     return with_default_policy(stated)
+
+
+def _control_point(profile: Profile) -> str:
+    return DEVICE if profile is Profile.CSIP else CHARGER
 
 
 def scenarios_of(day: Day, interval_s: int = INTERVAL_S) -> Scenarios:

@@ -1,6 +1,8 @@
-"""Homes as their clients see them: one device each, which applies limits and returns measurements."""
+"""Homes as their clients see them: devices that apply limits and return measurements."""
 
 from __future__ import annotations
+
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -9,11 +11,22 @@ from envelope.demo.devices import DayPowers, Devices, Limits, StepPowers, day_po
 from gridmodel.arrays import Mask, Real
 from sep2 import wire as w
 from sep2.client import limits as client_limits
-from sep2.client.device import Measured, Power, Rating
+from sep2.client.device import Device, Measured, Power, Rating
+
+
+class Equipment(NamedTuple):
+    """One EndDevice of a home, and how it is registered."""
+
+    number: int
+    """By which `Homes.device` gives it."""
+    name: str
+    """What tells it from others of the home; empty: it is the only one."""
+    registered: dict[str, Any]
+    """What the utility registers of it, beside whose it is and where."""
 
 
 class Homes:
-    """All homes, simulated together."""
+    """All homes, simulated together; each has one EndDevice for all that is there."""
 
     def __init__(self, day: Day, disobeying: Mask) -> None:
         """disobeying: (C,) homes whose devices answer as required and ignore their limits."""
@@ -22,37 +35,41 @@ class Homes:
         self.devices = Devices(day)
         self.disobeying = disobeying
         self.import_limit_w, self.export_limit_w = np.full(count, np.inf), np.full(count, np.inf)
-        self.load_limit_w = np.full(count, np.inf)
+        self.load_limit_w, self.gen_limit_w = np.full(count, np.inf), np.full(count, np.inf)
         """Limits in force, (C,) W, as the clients have applied them."""
         self.steps: list[StepPowers] = []
         self.in_force: list[Limits] = []
-        self._since = np.zeros(count, dtype=np.intp)
+        self._since: dict[int, int] = {}
 
-    def device(self, connection: int) -> Home:
-        """Return the device at one connection."""
-        return Home(self, connection)
+    def equipment(self, connection: int) -> tuple[Equipment, ...]:
+        """Return what is registered at one connection."""
+        return (Equipment(connection, "", {}),)
+
+    def device(self, number: int) -> Device:
+        """Return the device of that number, which is its connection's."""
+        return Home(self, number)
 
     def play(self, step: int) -> None:
         """Simulate one step of five minutes."""
-        limits = Limits(self.import_limit_w.copy(), self.export_limit_w.copy(), self.load_limit_w.copy())
+        held = (self.import_limit_w, self.export_limit_w, self.load_limit_w, self.gen_limit_w)
+        limits = Limits(*(side.copy() for side in held))
         self.in_force.append(limits)
         self.steps.append(self.devices.step(step, limits.without(self.disobeying)))
 
-    def steps_since_measured(self, connection: int) -> list[StepPowers]:
-        """Return the steps since a home's last measurement."""
-        since, self._since[connection] = self._since[connection], len(self.steps)
+    def steps_since_measured(self, number: int) -> list[StepPowers]:
+        """Return the steps since a device's last measurement."""
+        since, self._since[number] = self._since.get(number, 0), len(self.steps)
         return self.steps[since:]
 
     def powers(self) -> DayPowers:
         """Return the powers of all steps."""
         return day_powers(self.steps, self.devices)
 
-    def limits(self) -> tuple[Real, Real, Real]:
-        """Return the limits of import, export and load that were in force, (T, C) W each."""
-        imports, exports, loads = (
-            np.array([getattr(limits, side) for limits in self.in_force]) for side in ("import_w", "export_w", "load_w")
-        )
-        return imports, exports, loads
+    def limits(self) -> tuple[Real, Real]:
+        """Return the most import and export that the limits in force left, (T, C) W each."""
+        base_w = self.day.base_va.real
+        sides = [limits.at_meter(base_w[k]) for k, limits in enumerate(self.in_force)]
+        return np.array([imports for imports, _ in sides]), np.array([exports for _, exports in sides])
 
 
 class Home:

@@ -6,7 +6,7 @@ homes' demand, earlier solar and head voltage as they were: hourly means, as the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from envelope.constraints.formulation import formulate
 from envelope.demo import forecast, study
 from envelope.demo.criteria import Figures
 from envelope.demo.day import STEP_S
+from envelope.demo.devices import Limits
 from envelope.demo.policies import EFFORT, day_under
 from envelope.demo.scenario import Scenario
 from envelope.demo.simulation import SimulatedDay
@@ -89,7 +90,7 @@ ROWS = (
 def of_day(scenario: Scenario, played: SimulatedDay, envelope: Figures) -> Margins:
     """Return the simulated day beside the same with other limits. envelope: figures of the simulated day."""
     published, made = played.published, load(played.folder / FORECAST)
-    held = in_force(played.known, played.homes.limits())
+    held = in_force(played.known, played.homes.in_force)
     kinds = {
         WITH: judged(scenario, held, envelope),
         WITHOUT: judged(scenario, without_margins(published.problem)),
@@ -125,12 +126,11 @@ def beyond_limits(problem: Problem, schedule: EnvelopeSchedule) -> Real:
     return try_boxes(formulation, schedule, boxes, effort=EFFORT).worst.beyond
 
 
-def in_force(schedule: EnvelopeSchedule, limits_w: tuple[Real, Real, Real]) -> EnvelopeSchedule:
-    """Return a schedule with the loosest limits that devices had in each interval.
-
-    limits_w: (T, C) W of import, export and load, every five minutes; infinity: none.
-    """
-    import_w, export_w, load_w = (_loosest(one) for one in limits_w)
+def in_force(schedule: EnvelopeSchedule, held: Sequence[Limits]) -> EnvelopeSchedule:
+    """Return a schedule with the loosest limits that devices had in each interval; held: every five minutes."""
+    import_w, export_w, load_w = (
+        _loosest(np.array([getattr(one, side) for one in held])) for side in ("import_w", "export_w", "load_w")
+    )
     return replace(
         schedule,
         import_limit_w=_known(import_w, schedule.import_limit_w),

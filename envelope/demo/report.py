@@ -15,7 +15,7 @@ from envelope.demo.study import RUNS, Run, share_of_possible
 from sep2.terminal import shown
 
 
-def as_json(scenario: Scenario, played: SimulatedDay, runs: dict[str, Run], margins: Margins) -> dict[str, Any]:
+def as_json(scenario: Scenario, played: SimulatedDay, runs: dict[str, Run], margins: Margins | None) -> dict[str, Any]:
     """Return the result; only `issue_to_adoption_s` differs between runs of the same options."""
     compliance, report = played.compliance, played.published.report
     ids, limits = scenario.day.connection_ids, limits_of(scenario.reduced)
@@ -42,9 +42,10 @@ def as_json(scenario: Scenario, played: SimulatedDay, runs: dict[str, Run], marg
         "disobeying": list(compliance.disobeying),
         "silent": list(compliance.silent),
         "alarms": list(played.alarms),
+        "notes": list(played.notes),
         "asked_to_disobey": sorted(ids[at] for at in played.roles.disobeying),
         "asked_to_be_silent": sorted(ids[at] for at in played.roles.silent),
-        "margins": margins.as_json(),
+        **({} if margins is None else {"margins": margins.as_json()}),
         "issue_to_adoption_s": adoption(played),
     }
 
@@ -108,7 +109,7 @@ def sentences(scenario: Scenario, played: SimulatedDay, runs: dict[str, Run]) ->
         if names:
             lines.append(f"[bold red]{len(names)} {what}:[/] {_plain(', '.join(names))}")
     lines += [f"[bold red]Alarm:[/] {_plain(alarm)}" for alarm in played.alarms]
-    lines += [f"Note: {_plain(finding)}." for finding in played.published.schedule.findings]
+    lines += [f"Note: {_plain(note)}." for note in (*played.published.schedule.findings, *played.notes)]
     if is_right(played, runs):
         lines.append("[bold green]Everything published was delivered, answered and obeyed.[/]")
     return lines

@@ -15,6 +15,7 @@ from gridmodel import Feeder, GridError, Reduced, read_feeder, reduce
 from gridmodel.arrays import Real
 from gridmodel.readers.example_feeders import european_lv
 from sep2.errors import SepError
+from sep2.wire import Profile
 
 Number = TypeVar("Number", np.float64, np.complex128)
 
@@ -46,11 +47,13 @@ class Scenario:
     """The day before any growth."""
     grown: Run
     """The day after it, without limits."""
-    seed: int
+    profile: Profile = Profile.CSIP_AUS_1_2
+    """Of the clients."""
+    seed: int = 7
     """Of homes and days."""
 
 
-def build_scenario(folder: Path | None, seed: int) -> Scenario:
+def build_scenario(folder: Path | None, seed: int, profile: Profile = Profile.CSIP_AUS_1_2) -> Scenario:
     """Return the feeder of a folder, or the IEEE European LV feeder, with the least growth that exceeds its limits."""
     try:
         feeder = european_lv() if folder is None else read_feeder(folder)
@@ -60,7 +63,7 @@ def build_scenario(folder: Path | None, seed: int) -> Scenario:
     base, weather = first_day(feeder, seed)
     first = GROWTH_ALL_NEW if weather is None else GROWTH_WITH_SOLAR
     day, growth, run = _grown_until_exceeded(reduced, base, first, (seed, weather))
-    return Scenario(folder, feeder, reduced, day, growth, without_limits(reduced, base), run, seed)
+    return Scenario(folder, feeder, reduced, day, growth, without_limits(reduced, base), run, profile, seed)
 
 
 def first_day(feeder: Feeder, seed: int) -> tuple[Day, Real | None]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,22 +18,25 @@ from envelope.demo.clients import DemoClients, P
 from envelope.demo.compliance import ComplianceReport, compliance_of
 from envelope.demo.day import STEP_S, STEPS, Day
 from envelope.demo.homes import Homes
+from envelope.demo.operator import PATIENCE_S
+from envelope.demo.registration import prove_meters, register
+from envelope.demo.roles import Roles, roles_of
 from envelope.demo.scenario import Scenario
+from envelope.demo.separate_homes import SeparateHomes
 from envelope.demo.utility import Utility
-from envelope.operation.round_alarms import BASE, FIRM
+from envelope.operation.round_alarms import BASE, FIRM, LOOSE
 from envelope.operation.run_store import FOLDER as RECORDS
 from envelope.operation.run_store import RunStore
-from envelope.problem import Problem
+from envelope.problem import Problem, plan_file
 from envelope.schedule.scaling import scaled
-from gridmodel.arrays import Mask, Real
+from gridmodel.arrays import Mask
 from gridmodel.meter_data.store import MeasurementStore
 from sep2.clock import SteppedClock
 from sep2.errors import SepError
-from sep2.operations.alarms import DEFAULT_IN_FORCE, PLAN_ENDING
+from sep2.operations.alarms import DEFAULT_IN_FORCE, MODE_UNSUPPORTED, PLAN_ENDING
 from sep2.operations.judging import policy_of
-from sep2.settings import read
+from sep2.wire import Profile
 
-AGGREGATOR, GATEWAY = "aggregator", "gateway"
 BEFORE_S = 900
 """Time before the day at which the clients are registered, s."""
 METERS_PROVEN_AT = 12
@@ -42,6 +44,9 @@ METERS_PROVEN_AT = 12
 SILENT_FROM = 48
 """The step, noon, from which silent clients do not communicate."""
 DAY_S = STEPS * STEP_S
+WAIT_S = 0.1
+WITHOUT_DEFAULT = (MODE_UNSUPPORTED, LOOSE)
+"""Alarms that stand wherever loads are bounded by demand response."""
 
 
 class CannotBeKept(SepError):
@@ -67,16 +72,6 @@ class DaySettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Roles:
-    """Positions of the connections by the role of their client."""
-
-    aggregator: tuple[int, ...]
-    gateway: int
-    silent: tuple[int, ...]
-    disobeying: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class StepState:
     """State of the simulation at the end of a step."""
 
@@ -89,7 +84,7 @@ class StepState:
 
 
 class PublishedRun(NamedTuple):
-    """One run of the server's engine, calculated again from its record."""
+    """One run of the engine, calculated again."""
 
     problem: Problem
     schedule: EnvelopeSchedule
@@ -105,9 +100,9 @@ class SimulatedDay:
     homes: Homes
     roles: Roles
     published: PublishedRun
-    """The first run of the day; later ones roll on from it."""
+    """The first run of the day; later ones of a plan that rolls go on from it."""
     rounds: int
-    """Runs that were published over the day."""
+    """Runs that were published over the day; 0: the plan does not roll."""
     known: EnvelopeSchedule
     """What would have been published if the day were known before."""
     compliance: ComplianceReport
@@ -116,28 +111,11 @@ class SimulatedDay:
     adoption_s: tuple[float, ...]
     alarms: tuple[str, ...]
     """Alarms of the server during the day, beyond the findings of the calculation."""
+    notes: tuple[str, ...]
+    """Alarms that say what profile csip can not tell."""
 
 
 OnStep = Callable[[StepState], None]
-
-
-def roles_of(scenario: Scenario, settings: DaySettings, schedule: EnvelopeSchedule) -> Roles:
-    """Return the roles: one gateway polls, others go silent or disobey, and an aggregator serves the rest."""
-    flexible = np.flatnonzero(scenario.day.flexible)
-    order = [int(at) for at in np.random.default_rng([settings.seed, 6]).permutation(flexible)]
-    silent = round(settings.silent_percent / 100 * len(order))
-    disobeying = round(settings.disobey_percent / 100 * len(order))
-    gateway, quiet, rest = order[0], order[1 : 1 + silent], order[1 + silent :]
-    beyond = beyond_w(scenario, schedule)
-    rest.sort(key=lambda at: -beyond[at])
-    return Roles(tuple(sorted(rest)), gateway, tuple(sorted(quiet)), tuple(sorted(rest[:disobeying])))
-
-
-def beyond_w(scenario: Scenario, schedule: EnvelopeSchedule) -> Real:
-    """Return by how much each home would exceed its limits without obeying them, (C,) W summed over the intervals."""
-    net = scenario.grown.powers.s_va.real.reshape(schedule.steps, STEPS // schedule.steps, -1).mean(axis=1)
-    beyond = np.maximum(net - schedule.export_limit_w, -net - schedule.import_limit_w)
-    return np.asarray(np.maximum(beyond, 0.0).sum(axis=0), dtype=float)
 
 
 class OpenDay(NamedTuple):
@@ -146,28 +124,56 @@ class OpenDay(NamedTuple):
     server: Utility
     clients: DemoClients[Homes]
     roles: Roles
-    known: EnvelopeSchedule
+    known: PublishedRun
     """What would be published if the day were known."""
 
 
 @asynccontextmanager
 async def open_day(scenario: Scenario, settings: DaySettings) -> AsyncIterator[OpenDay]:
     """Start the utility of a scenario in a folder of its own, and register its clients."""
-    known = forecast.problem(scenario, forecast.ROUND_S)
-    making = utility.create(settings.folder, partial(_planned, scenario), rolling=forecast.ROLLING)
-    server, found = await asyncio.gather(making, asyncio.to_thread(_calculate, known))
-    if not found.report.inside:
-        raise CannotBeKept(found.report.sentence())
-    roles = roles_of(scenario, settings, found.schedule)
+    problem = forecast.problem(scenario, forecast.ROUND_S if forecast.rolls(scenario) else forecast.INTERVAL_S)
+    like = "csip" if scenario.profile is Profile.CSIP else "aus"
+    making = utility.create(settings.folder, like=like)
+    server, known = await asyncio.gather(making, asyncio.to_thread(_calculate, problem))
+    if not known.report.inside:
+        raise CannotBeKept(known.report.sentence())
+    shares = {"silent_percent": settings.silent_percent, "disobey_percent": settings.disobey_percent}
+    roles = roles_of(scenario, known.schedule, seed=settings.seed, **shares)
     async with server:
-        homes = Homes(scenario.day, _mask(scenario.day, roles.disobeying))
+        kind = SeparateHomes if scenario.profile is Profile.CSIP else Homes
+        homes = kind(scenario.day, _mask(scenario.day, roles.disobeying))
         address = server.settings.listen.host, server.settings.listen.port
-        clients = DemoClients(homes, server.folder / "pki", address, SteppedClock(scenario.day.start - BEFORE_S))
+        clock = SteppedClock(scenario.day.start - BEFORE_S)
+        clients: DemoClients[Homes] = DemoClients(
+            homes, server.folder / "pki", address, clock, profile=scenario.profile
+        )
         try:
-            await _register(server, clients, scenario.day, roles)
-            yield OpenDay(server, clients, roles, found.schedule)
+            await register(server, clients, roles)
+            await _begin(server, scenario, problem)
+            yield OpenDay(server, clients, roles, known)
         finally:
             await clients.close()
+
+
+async def _begin(server: Utility, scenario: Scenario, problem: Problem) -> None:
+    """Give the engine its plan, now that everybody is known, and wait for what it publishes."""
+    await asyncio.to_thread(_save_plan, server, scenario, problem)
+    until = time.monotonic() + PATIENCE_S
+    while not (await server.operator.settled())["controls"]:
+        if time.monotonic() > until:
+            raise NothingPublished(f"{server.folder / 'server.log'} says why")
+        await asyncio.sleep(WAIT_S)
+
+
+def _save_plan(server: Utility, scenario: Scenario, problem: Problem) -> None:
+    """Save the plan of a day that is known, or one that rolls, with what meters have measured until now."""
+    path, feeder = server.folder / plan_file.FILE, forecast.feeder_name(scenario)
+    if not forecast.rolls(scenario):
+        plan_file.save(path, feeder, problem)
+        return
+    history.fill(MeasurementStore(server.settings.measurements.folder), scenario.day, scenario.seed)
+    plan = forecast.rolling_plan(scenario)
+    plan_file.save(path, feeder, plan, rolling=forecast.ROLLING, hysteresis_w=forecast.HYSTERESIS_W)
 
 
 async def simulate(scenario: Scenario, settings: DaySettings, on_step: OnStep) -> SimulatedDay:
@@ -180,39 +186,47 @@ async def simulate(scenario: Scenario, settings: DaySettings, on_step: OnStep) -
         await clients.advance()
         alarms = await server.operator.all_of("/alarms?cleared=true")
     start, rules = scenario.day.start, server.settings.utility
+    # What was so before everybody had connected and reported is not about the day.
+    of_day = [each for each in alarms if each["cleared"] is None or each["cleared"] >= start]
     compliance = await compliance_of(
         server.settings.database.url,
         (start, start + DAY_S),
         forecast.INTERVAL_S,
         policy_of(rules, rules.poll_rate_of("DERProgramList")),
     )
-    published, rounds = await asyncio.to_thread(_published, server.folder, start)
+    published, rounds = known, 0
+    if forecast.rolls(scenario):
+        published, rounds = await asyncio.to_thread(_published, server.folder, start)
     return SimulatedDay(
         folder=server.folder,
         homes=homes,
         roles=roles,
         published=published,
         rounds=rounds,
-        known=known,
+        known=known.schedule,
         compliance=compliance,
         notified=clients.notified,
         refused=clients.refused,
         adoption_s=tuple(clients.adoption_s),
-        alarms=tuple(sorted({f"{each['code']}: {each['detail']}" for each in alarms if not _expected(each)})),
+        alarms=_told(each for each in of_day if not _expected(each, scenario.profile)),
+        notes=_told(each for each in of_day if each["code"] in WITHOUT_DEFAULT and _expected(each, scenario.profile)),
     )
 
 
-def _expected(alarm: dict[str, Any]) -> bool:
-    """Return whether an alarm occurs on every day: the utility's default until the first round, the plan's end."""
+def _expected(alarm: dict[str, Any], profile: Profile) -> bool:
+    """Return whether an alarm occurs on every day: the utility's default until the first round, the plan's end.
+
+    Demand response has no default, so that with profile csip chargers draw what they like where no event holds.
+    """
+    if profile is Profile.CSIP and alarm["code"] in WITHOUT_DEFAULT:
+        return True
     return alarm["code"] in (BASE, FIRM, PLAN_ENDING) or (
         alarm["code"] == DEFAULT_IN_FORCE and alarm["cleared"] is not None
     )
 
 
-def _planned(scenario: Scenario, folder: Path) -> tuple[str, Problem]:
-    """Return the feeder's name and the plan, and write what meters have measured until now."""
-    history.fill(MeasurementStore(read(folder).measurements.folder), scenario.day, scenario.seed)
-    return forecast.feeder_name(scenario), forecast.rolling_plan(scenario)
+def _told(alarms: Iterable[dict[str, Any]]) -> tuple[str, ...]:
+    return tuple(sorted({f"{each['code']}: {each['detail']}" for each in alarms}))
 
 
 def _calculate(problem: Problem) -> PublishedRun:
@@ -236,33 +250,6 @@ def _mask(day: Day, chosen: tuple[int, ...]) -> Mask:
     mask = np.zeros(len(day.connection_ids), dtype=bool)
     mask[list(chosen)] = True
     return mask
-
-
-async def _register(server: Utility, clients: DemoClients[Homes], day: Day, roles: Roles) -> None:
-    """Register all clients with the utility, and let them discover it."""
-    names, operator = day.connection_ids, server.operator
-    await operator.move_clock(clients.clock.now())
-    own = clients.issue(AGGREGATOR, aggregator=True)
-    behind = [names[at] for at in roles.aggregator]
-    await operator.ask("POST", "/clients", {"name": AGGREGATOR, "lfdi": own, "connections": behind})
-    found = await operator.all_of(f"/devices?client={AGGREGATOR}")
-    position = {names[at]: at for at in roles.aggregator}
-    lfdis = {each["lfdi"]: position[each["connection_id"]] for each in found if each["connection_id"]}
-    await clients.add_aggregator(AGGREGATOR, lfdis)
-    for at, name in [(roles.gateway, GATEWAY), *((at, f"{GATEWAY}-{names[at]}") for at in roles.silent)]:
-        lfdi = clients.issue(name)
-        await operator.ask("POST", "/connections", {"connection_id": names[at]})
-        await operator.ask("POST", "/devices", {"name": name, "lfdi": lfdi, "connection_id": names[at]})
-        await clients.add_gateway(name, at, can_be_interrupted=at in roles.silent)
-    await operator.settled()
-    await clients.advance()
-
-
-async def prove_meters(server: Utility) -> None:
-    """Record that the meters count imports positive; limits are judged only by meters of proven sign."""
-    for mirror in await server.operator.all_of("/mirrors?total=capped"):
-        path = f"/mirrors/{mirror['id']}/reading-sign"
-        await server.operator.ask("PUT", path, {"reading_sign": "as-posted"})
 
 
 async def play(

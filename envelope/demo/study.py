@@ -25,6 +25,8 @@ STATIC_CHARGER_SHARE = 0.5
 
 SIZES_VA = tuple(1e3 * kva for kva in (25, 50, 63, 100, 200, 315, 500, 750, 1000, 1500, 2000))
 """Standard ratings of Australian and British distribution transformers, VA."""
+US_SIZES_VA = tuple(1e3 * kva for kva in (5, 10, 15, 25, 37.5, 50, 75, 100, 167, 250, 333, 500))
+"""Standard ratings of single-phase distribution transformers in North America, VA."""
 LOW_VOLTAGE_V = 1000.0
 
 RUNS = ("none", "static", "envelope", "upgrade", "perfect_information")
@@ -116,12 +118,13 @@ def with_larger_transformer(network: Network) -> Network:
         replace(each, s_rated_va=next_size_va(each.s_rated_va)) if each.lv_v < LOW_VOLTAGE_V else each
         for each in equipment.transformers
     )
-    return grid.network(replace(equipment, transformers=transformers))
+    taps = tuple(replace(each, s_rated_va=next_size_va(each.s_rated_va, US_SIZES_VA)) for each in equipment.centre_taps)
+    return grid.network(replace(equipment, transformers=transformers, centre_taps=taps))
 
 
-def next_size_va(size_va: float) -> float:
+def next_size_va(size_va: float, sizes_va: tuple[float, ...] = SIZES_VA) -> float:
     """Return the next larger standard rating, VA; 1.5 times the given one beyond the largest."""
-    return next((size for size in SIZES_VA if size > 1.01 * size_va), 1.5 * size_va)
+    return next((size for size in sizes_va if size > 1.01 * size_va), 1.5 * size_va)
 
 
 def changes_table(feeder: Feeder) -> Table | None:

@@ -159,7 +159,8 @@ def _counters(state: StepState) -> Text:
 def _closest(homes: Homes) -> Table:
     """Return a table of the connections that use most of their limit, and of those that exceed it."""
     limits, net = homes.in_force[-1], homes.steps[-1].s_va.real
-    over = np.maximum(net - limits.export_w, -net - limits.import_w)
+    import_w, export_w = limits.at_meter(homes.day.base_va[len(homes.steps) - 1].real)
+    over = np.maximum(net - export_w, -net - import_w)
     limited = np.flatnonzero(np.isfinite(over))
     made = Table(box=None, padding=(0, 2), header_style="dim")
     for column in ("connection", "import limit", "export limit", "now"):
@@ -167,6 +168,6 @@ def _closest(homes: Homes) -> Table:
     for at in limited[np.argsort(-over[limited], kind="stable")][:SHOWN]:
         beyond = over[at] > TOLERANCE_W
         now = f"{abs(net[at]) / 1e3:.2f} kW {'out' if net[at] > 0 else 'in'}{'  over' if beyond else ''}"
-        cells = (f"{each[at] / 1e3:.2f} kW" for each in (limits.import_w, limits.export_w))
+        cells = (f"{each[at] / 1e3:.2f} kW" for each in (import_w, export_w))
         add_row(made, homes.day.connection_ids[at], *cells, now, style="red" if beyond else "")
     return made

@@ -13,15 +13,13 @@ from typing import Self
 
 from envelope.demo.operator import Operator, Process
 from envelope.problem import Problem, plan_file
-from envelope.problem.plan_file import Rolling
+from sep2.cli.process import serving
 from sep2.errors import SepError
 from sep2.settings import FILE, Settings, read
 
 HOST = "127.0.0.1"
 MARKER = "demo.json"
 """File in every folder that the demonstration created, and so may delete."""
-HYSTERESIS_W = 100
-"""A limit that could rise by no more than this in a later round stays as it is."""
 SETTINGS = """\
 
 # Below: the demonstration's own.
@@ -49,6 +47,10 @@ Plan = Callable[[Path], tuple[str, Problem]]
 
 class NotOurs(SepError):
     """That folder was not made by the demonstration."""
+
+
+class InUse(SepError):
+    """A server runs in that folder."""
 
 
 class InitFailed(SepError):
@@ -88,41 +90,43 @@ def command(*words: str) -> list[str]:
 
 
 async def create(
-    folder: Path, plan: Plan, *, zone: str = "", settings: str = SETTINGS, rolling: Rolling | None = None
+    folder: Path, plan: Plan | None = None, *, zone: str = "", settings: str = SETTINGS, like: str = "aus"
 ) -> Utility:
-    """Create a folder by `sep2 init`, on free ports and with a paced clock, and save the engine's plan in it.
+    """Create a folder by `sep2 init`, on free ports and with a paced clock, and save the engine's plan in it, if any.
 
-    plan: returns the feeder's name and the problem, given the folder. settings: what is added to those.
-    rolling: how the plan goes on by itself; None: it is of one horizon.
+    plan: returns the feeder's name and the problem, given the folder. settings: what is added to the folder's. like:
+    the starting point of its settings, as `sep2 init --utility` has it.
     """
     await asyncio.to_thread(_clear, folder)
     port, operator_port = free_ports(2)
     ports = "--port", str(port), "--operator-port", str(operator_port)
-    words = command("init", str(folder), "--host", HOST, *ports, "--clock", "paced", "--zone", zone)
+    words = command("init", str(folder), "--host", HOST, *ports, "--clock", "paced", "--zone", zone, "--utility", like)
     init = await asyncio.create_subprocess_exec(
         *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
     output, _ = await init.communicate()
     if init.returncode != 0:
         raise InitFailed(output.decode().strip())
-    await asyncio.to_thread(_complete, folder, plan, settings, rolling)
+    await asyncio.to_thread(_complete, folder, plan, settings)
     return Utility(folder)
 
 
-def _complete(folder: Path, plan: Plan, settings: str, rolling: Rolling | None) -> None:
+def _complete(folder: Path, plan: Plan | None, settings: str) -> None:
     with (folder / FILE).open("a", encoding="utf-8") as file:
         file.write(settings)
-    keeps_w = 0 if rolling is None else HYSTERESIS_W
-    plan_file.save(folder / plan_file.FILE, *plan(folder), rolling=rolling, hysteresis_w=keeps_w)
+    if plan is not None:
+        plan_file.save(folder / plan_file.FILE, *plan(folder))
     (folder / MARKER).write_text("{}\n", encoding="utf-8")
 
 
 def _clear(folder: Path) -> None:
-    """Remove the folder if the demonstration created it; refuse any other that is not empty."""
+    """Remove the folder if the demonstration created it; refuse any other that is not empty, and one in use."""
     if not folder.exists() or not any(folder.iterdir()):
         return
     if not (folder / MARKER).exists():
         raise NotOurs(f"{folder} is not empty; choose another with --dir")
+    if (process := serving(folder)) is not None:
+        raise InUse(f"a server runs in {folder} (process {process}); stop it first, or choose another with --dir")
     shutil.rmtree(folder)
 
 

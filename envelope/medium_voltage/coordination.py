@@ -15,8 +15,8 @@ import numpy as np
 from envelope.constraints.formulation import formulate
 from envelope.engine import calculate
 from envelope.field_rules import BadProblem
-from envelope.medium_voltage.feeder_head import FeederHead, HeadBox
-from envelope.medium_voltage.head_voltage import Heads, MediumVoltage, TapRange, heads, loadings, overloads
+from envelope.medium_voltage.feeder_head import FeederHead, HeadBox, NoFlow, NoFlowAtRest
+from envelope.medium_voltage.head_voltage import Band, Heads, MediumVoltage, TapRange, heads, loadings, overloads
 from envelope.medium_voltage.operator_limits import Both, OperatorLimit, Share, excess_w, firm_excess, reach_w, shares
 from envelope.medium_voltage.report import JointReport
 from envelope.problem import HeadVoltageMargin, Problem
@@ -42,30 +42,6 @@ class Inconsistent(SepError):
     """The envelopes and the head voltages that they assume do not fit together."""
 
     status = 409
-
-
-class Band(NamedTuple):
-    """Head voltage over its centre, (T,) each; what customers without load would see."""
-
-    low_pu: Real
-    high_pu: Real
-
-    def holds(self, other: Band) -> bool:
-        """Whether the other lies inside."""
-        return bool(np.all(self.low_pu <= other.low_pu) and np.all(self.high_pu >= other.high_pu))
-
-    def around(self, other: Band, spare: float) -> Band:
-        """Both, and a little more than the other."""
-        return Band(
-            np.minimum(self.low_pu, other.low_pu - spare),
-            np.maximum(self.high_pu, other.high_pu + spare),
-        )
-
-    def towards(self, other: Band, part: float) -> Band:
-        """Part of the way to a narrower one."""
-        return Band(
-            self.low_pu + part * (other.low_pu - self.low_pu), self.high_pu + part * (other.high_pu - self.high_pu)
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,15 +187,28 @@ class _Work:
 
     def _first(self) -> dict[str, Band]:
         """Bands around the voltages with nothing flexible running, at which the envelopes are centred from then on."""
-        boxes = {
-            name: head.box(head.base.lo_w, head.base.hi_w, [self.centre[name]]) for name, head in self.heads.items()
-        }
-        found = heads(self.medium, boxes, self.states)
+        found = self._at_rest()
         for name in self.given:
             self.centre[name] = self.medium.head_v(found.v, name, self.centre[name]).mean(axis=0)
         bands = self._bands(found)
         nothing = Band(np.ones(self.steps), np.ones(self.steps))
         return {name: nothing.around(band, SPARE_PU) for name, band in bands.items()}
+
+    def _at_rest(self) -> Heads:
+        """Head voltages without flexible power, at the base load and at the firm minimum; NoFlowAtRest: none."""
+        firm = {name: (head.base.lo_w, head.base.hi_w) for name, head in self.heads.items()}
+        found = self._between(firm)
+        if isinstance(found, Heads):
+            return found
+        at_base = self._between({name: (head.base.p_w, head.base.p_w) for name, head in self.heads.items()})
+        raise NoFlowAtRest(found, np.zeros_like(found.steps) if isinstance(at_base, Heads) else at_base.steps)
+
+    def _between(self, ends: Mapping[str, tuple[Real, Real]]) -> Heads | NoFlow:
+        try:
+            boxes = {name: self.heads[name].box(*both, [self.centre[name]]) for name, both in ends.items()}
+            return heads(self.medium, boxes, self.states)
+        except NoFlow as fault:
+            return fault
 
     def _bands(self, found: Heads) -> dict[str, Band]:
         """Voltage of customers without load over the centre, the worst of all of them."""
@@ -315,7 +304,6 @@ class _Work:
 
 
 def _width(bands: dict[str, Band]) -> float:
-    """The widest of all bands in any step."""
     return max(float((band.high_pu - band.low_pu).max()) for band in bands.values())
 
 

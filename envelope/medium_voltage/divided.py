@@ -8,17 +8,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from envelope.medium_voltage.coordination import Coordination
+from envelope.constraints.formulation import formulate
+from envelope.constraints.without_flow import Intervals
+from envelope.medium_voltage.coordination import Coordination, coordinate
+from envelope.medium_voltage.feeder_head import NoFlowAtRest
 from envelope.medium_voltage.head_voltage import MediumVoltage
-from envelope.medium_voltage.whole_network import WholeNetwork, calculate_whole, schedule_of
+from envelope.medium_voltage.whole_network import WholeNetwork, calculate_whole, of_connections, schedule_of
 from envelope.medium_voltage.whole_verification import WholeReport, verify_part, verify_whole
 from envelope.problem import OperatingLimits, Problem, run_id
 from envelope.problem.divided import Divided, problems_of
 from envelope.schedule import EnvelopeSchedule
 from envelope.schedule.scaling import FACTORS, NOT_SCALED, scaled
+from envelope.verification import VerificationReport
 from gridmodel.arrays import Real
 
 Stage = Callable[[str], None]
+Calculate = Callable[[WholeNetwork, Stage], Coordination]
 
 
 def whole_of(problem: Problem) -> WholeNetwork:
@@ -38,16 +43,70 @@ class DividedRun(NamedTuple):
     """(C,) part of the headroom of each connection's limits that was kept so that they verify"""
 
 
-def calculate_divided(problem: Problem, stage: Stage = lambda _: None) -> DividedRun:
-    """Calculate the envelopes of all parts, make them agree, and verify them, scaled down where they do not verify."""
+def coordinated(
+    problem: Problem, stage: Stage = lambda _: None, calculate: Calculate = calculate_whole
+) -> tuple[WholeNetwork, Coordination, Intervals]:
+    """The network in parts and the envelopes of all of them, made to agree.
+
+    Intervals without a power flow are left out, of the whole network: what the medium voltage is there is not known.
+    Raises `NoPowerFlow` where all are.
+    """
     whole = whole_of(problem)
-    coordination = calculate_whole(whole, stage)
+    intervals = _intervals_of(whole, problem)
+    while True:
+        if intervals.failed.any():
+            whole = whole_of(intervals.others())
+        try:
+            return whole, calculate(whole, stage), intervals
+        except NoFlowAtRest as fault:
+            # Of the medium voltage, or of a part with all that no limit sees.
+            more = fault.steps & ~intervals.failed
+            if not more.any():
+                raise
+            base = intervals.base | (more & fault.at_base)
+            intervals = intervals._replace(base=base, firm=(intervals.firm | more) & ~base)
+
+
+def verify_divided(problem: Problem, schedule: EnvelopeSchedule, stage: Stage = lambda _: None) -> VerificationReport:
+    """Verification of given limits of a network in parts, with the head voltages that these limits bring about."""
+    place = {name: k for k, name in enumerate(schedule.connection_id)}
+
+    def given(part: Problem) -> EnvelopeSchedule:
+        return of_connections(schedule, np.array([place[name] for name in part.connection_id], dtype=np.intp))
+
+    def heads(whole: WholeNetwork, stage: Stage) -> Coordination:
+        stage("head voltages under the limits")
+        return coordinate(whole.medium, whole.problems, solve=given)
+
+    whole, coordination, intervals = coordinated(problem, stage, heads)
+    report = verify_whole(whole, coordination, stage)
+    return replace(report, without_flow=intervals.sentences()).combined
+
+
+def _intervals_of(whole: WholeNetwork, problem: Problem) -> Intervals:
+    """The intervals in which a part has no power flow by itself."""
+    parts = [Intervals.of(part, formulate(part)) for part in whole.problems.values()]
+    place = {name: k for k, part in enumerate(parts) for name in part.problem.connection_id}
+    column = {name: k for part in parts for k, name in enumerate(part.problem.connection_id)}
+    granted = [parts[place[name]].granted_w[:, column[name]] for name in problem.connection_id]
+    base = np.any([part.base for part in parts], axis=0)
+    firm = np.any([part.firm for part in parts], axis=0) & ~base
+    return Intervals(problem, base, firm, np.stack(granted, axis=1))
+
+
+def calculate_divided(problem: Problem, stage: Stage = lambda _: None) -> DividedRun:
+    """Calculate the envelopes of all parts, make them agree, and verify them, scaled down where they do not verify.
+
+    Intervals without a power flow are named, in the schedule and in the report.
+    """
+    whole, coordination, intervals = coordinated(problem, stage)
     factors, report = verified_factors(whole, coordination, stage)
+    report = replace(report, without_flow=intervals.sentences())
     factor = factor_of(whole, factors)
     schedule = scaled(schedule_of(whole.network, coordination), factor)
     if (less := {name: one for name, one in factors.items() if one < 1.0}) and report.combined.inside:
         schedule = replace(schedule, findings=(*schedule.findings, _said_of(less)))
-    return DividedRun(replace(schedule, run_id=run_id(problem)), report, whole.limits, factor)
+    return DividedRun(intervals.marked(replace(schedule, run_id=run_id(problem))), report, whole.limits, factor)
 
 
 def verified_factors(

@@ -13,13 +13,31 @@ from envelope.constraints.formulation import Formulation
 from envelope.constraints.linear import Selection, linearise
 from envelope.constraints.monitored_feeder import FINE_V, Sensitivity
 from envelope.field_rules import BadProblem
-from gridmodel.arrays import Complex, Real
+from gridmodel.arrays import Complex, Mask, Real
 from gridmodel.flow import power_flow
 from gridmodel.flow.kron import reduce
 from gridmodel.flow.sensitivity import sensitivities
 
 WIDER = 0.01
 """part of a box's width kept on either side for corners that were not tried"""
+
+
+class NoFlow(BadProblem):
+    """Some corners of feeders' boxes have no power flow."""
+
+    def __init__(self, detail: str, steps: Mask) -> None:
+        super().__init__(detail)
+        self.steps = steps
+        """(T,) in which"""
+
+
+class NoFlowAtRest(NoFlow):
+    """Some intervals have no power flow with nothing flexible running."""
+
+    def __init__(self, fault: NoFlow, at_base: Mask) -> None:
+        super().__init__(fault.detail, fault.steps)
+        self.at_base = at_base
+        """(T,) in which there is none at the base load, at one of the feeders at least"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,10 +102,11 @@ class FeederHead:
                 yield self.feeder.spread(at.p_w) + w + 1j * q
 
     def power_va(self, s_va: Complex, source_v: Complex) -> Complex:
-        """(S, 3) W + j var from the head into the medium voltage."""
+        """(S, 3) W + j var from the head into the medium voltage; NoFlow where there is none."""
         flow = power_flow.solve(self.feeder.reduced, s_va, source_v, tol_v=FINE_V)
         if not flow.converged.all():
-            raise BadProblem(f"feeder {self.name}: no power flow at a corner of its box; see its own verification")
+            failed = np.asarray(~flow.converged.reshape(-1, len(self.base.p_w)).all(axis=0))
+            raise NoFlow(f"feeder {self.name}: no power flow at a corner of its box; see its own verification", failed)
         return np.asarray(-source_v * np.conj(flow.i @ self.per_a.T + source_v @ self.per_v.T))
 
     def _slopes(self, direction: Complex) -> Complex:

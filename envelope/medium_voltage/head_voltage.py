@@ -15,9 +15,9 @@ from typing import NamedTuple
 import numpy as np
 
 from envelope.field_rules import BadProblem
-from envelope.medium_voltage.feeder_head import HeadBox
+from envelope.medium_voltage.feeder_head import HeadBox, NoFlow
 from envelope.medium_voltage.operator_limits import OperatorLimit
-from gridmodel.arrays import Complex, Index, Mask
+from gridmodel.arrays import Complex, Index, Mask, Real
 from gridmodel.flow.sensitivity import sensitivities
 from gridmodel.flow.taps import Tapped
 from gridmodel.model import admittance as build
@@ -112,6 +112,30 @@ class MediumVoltage:
         return found
 
 
+class Band(NamedTuple):
+    """Head voltage over its centre, (T,) each; what customers without load would see."""
+
+    low_pu: Real
+    high_pu: Real
+
+    def holds(self, other: Band) -> bool:
+        """Whether the other lies inside."""
+        return bool(np.all(self.low_pu <= other.low_pu) and np.all(self.high_pu >= other.high_pu))
+
+    def around(self, other: Band, spare: float) -> Band:
+        """Both, and a little more than the other."""
+        return Band(
+            np.minimum(self.low_pu, other.low_pu - spare),
+            np.maximum(self.high_pu, other.high_pu + spare),
+        )
+
+    def towards(self, other: Band, part: float) -> Band:
+        """Part of the way to a narrower one."""
+        return Band(
+            self.low_pu + part * (other.low_pu - self.low_pu), self.high_pu + part * (other.high_pu - self.high_pu)
+        )
+
+
 class TapRange(NamedTuple):
     """Positions between which each tap may stand, (T, R), with the source at one end of its band."""
 
@@ -154,7 +178,8 @@ def heads(medium: MediumVoltage, boxes: Mapping[str, HeadBox], states: list[Tapp
             found += [_voltages(state, taps, corners, factor * source) for state in states]
     v = np.concatenate(found)
     if not np.isfinite(v).all():
-        raise BadProblem("the medium voltage has no power flow at a corner of the feeders' boxes")
+        failed = np.asarray(~np.isfinite(v).all(axis=(0, 2)))
+        raise NoFlow("the medium voltage has no power flow at a corner of the feeders' boxes", failed)
     return Heads(v, tuple(ranges), corners)
 
 

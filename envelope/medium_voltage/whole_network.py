@@ -136,6 +136,26 @@ def schedule_of(network: Network, found: Coordination) -> EnvelopeSchedule:
     )
 
 
+def of_connections(schedule: EnvelopeSchedule, at: Index) -> EnvelopeSchedule:
+    """The limits of some connections, by their positions."""
+    optional = ("import_least_w", "export_least_w", "double_counted")
+    fields = (*TABLES, *(name for name in optional if getattr(schedule, name) is not None))
+    points, columns = schedule.control_point, {name: getattr(schedule, name)[..., at] for name in fields}
+    own: dict[str, Any] = {
+        name: Binding(binding.row[:, at], binding.interval[:, at])
+        for name, binding in (("import_binding", schedule.import_binding), ("export_binding", schedule.export_binding))
+    }
+    return replace(
+        schedule,
+        **columns,
+        **own,
+        connection_id=tuple(schedule.connection_id[k] for k in at),
+        control_point=None if points is None else tuple(points[k] for k in at),
+        reactive=None,
+        infeasibility=(),
+    )
+
+
 def _control_points(parts: list[EnvelopeSchedule], order: Index) -> tuple[str, ...] | None:
     if all(part.control_point is None for part in parts):
         return None

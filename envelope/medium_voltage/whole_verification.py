@@ -42,6 +42,8 @@ class WholeReport:
     joint: VerificationReport
     rest_va: Complex
     """(T, C) of the whole network with nothing flexible running"""
+    without_flow: tuple[str, ...] = ()
+    """intervals that have no power flow, which were left out"""
 
     @property
     def parts(self) -> VerificationReport:
@@ -53,7 +55,7 @@ class WholeReport:
     def combined(self) -> VerificationReport:
         """The worst of both."""
         both = _worst_of([self.parts, self.joint], solver=f"{self.parts.solver} and, as one, {self.joint.solver}")
-        return replace(both, worst_states=self.joint.worst_states)
+        return replace(both, worst_states=self.joint.worst_states, without_flow=self.without_flow)
 
 
 def verify_whole(
@@ -109,7 +111,7 @@ def _worst_of(reports: list[VerificationReport], *, solver: str) -> Verification
         firm_excess=tuple(one for report in reports for one in report.firm_excess),
         worst_states=(),
         unbalance=None,
-        without_flow=tuple(dict.fromkeys(said for report in reports for said in report.without_flow)),
+        without_flow=(),
     )
 
 

@@ -13,10 +13,11 @@ from envelope.operation import plants
 from envelope.operation.least_loads import least_by_connection, parts_of_load, with_least_loads
 from envelope.problem import Policy, Problem
 from envelope.problem.control_points import directions
+from gridmodel.arrays import Real
 from gridmodel.model.devices import CHARGER, DEVICE, SITE, Device
 from sep2.operations.groups import give_own_group
 from sep2.rules.limits import Limits
-from sep2.rules.reach import has_load_control
+from sep2.rules.reach import has_load_control, uses_of
 from sep2.store import devices
 from sep2.store.connection import Connection
 
@@ -46,6 +47,9 @@ class Client(NamedTuple):
     """Name of the aggregator that acts for it; empty: it is a client of its own."""
     load_control_w: int | None = None
     """What it draws at most, where it follows EndDeviceControls."""
+    generates: bool = True
+    draws: bool = True
+    """False: its category and what it has reported say that it does not."""
 
     @property
     def sees_net(self) -> bool:
@@ -64,11 +68,14 @@ async def clients_at(db: Connection, names: Sequence[str]) -> dict[str, Clients]
     found: dict[str, Clients] = {}
     for row in await devices.at_connections(db, names):
         profile = row.profile if row.enabled else ""
+        generates, draws = uses_of(row)
         known = Client(row.id, row.lfdi, profile, row.holds_net_limit, row.set_max_w, row.own_group_id)
         client = known._replace(
             least_load_w=row.least_load_w or 0,
             is_protected=row.protected != "none",
             load_control_w=row.load_control_w,
+            generates=generates,
+            draws=draws,
             aggregator=row.client_name if row.client_kind == "aggregator" else "",
         )
         found[row.connection_name] = (*found.get(row.connection_name, ()), client)
@@ -115,8 +122,9 @@ class Sharing:
         known = self._known.get(client.lfdi)
         if known is not None:
             return known.max_gen_w, known.max_load_w
-        most_w = np.inf if client.load_control_w is None else float(client.load_control_w)
-        return np.inf if client.set_max_w is None else float(client.set_max_w), most_w
+        sides = (client.generates, client.set_max_w), (client.draws, client.load_control_w)
+        gen_w, load_w = (0.0 if not uses else np.inf if most is None else float(most) for uses, most in sides)
+        return gen_w, load_w
 
     def parts(self, limits: Limits, clients: Clients) -> list[Limits]:
         """Return each client's part of a connection's limits of generation and load; a single client receives all.
@@ -133,7 +141,7 @@ class Sharing:
             nothing if watts is None else parts_of_load(watts, size[:, side], guaranteed, self.policy)
             for side, (watts, guaranteed) in enumerate(((limits.gen_w, 0.0 * least), (limits.load_w, least)))
         )
-        return [Limits(gen_w=of_gen, load_w=of_load) for of_gen, of_load in zip(gen, load, strict=True)]
+        return [_told(*one) for one in zip(clients, size, gen, load, strict=True)]
 
     def can_limit(self, client: Client) -> tuple[bool, bool]:
         """Return whether a client's import and export can be limited; true for a direction that it does not use.
@@ -146,6 +154,14 @@ class Sharing:
             # Its limit is a percentage of setMaxW, which it has not reported, so that no limit is sent.
             exports = False
         return (imports and not client.is_protected) or load_w == 0.0, exports or gen_w == 0.0
+
+
+def _told(client: Client, size: Real, gen_w: int | None, load_w: int | None) -> Limits:
+    """Return a device's part; profile csip is told no limit of zero of what the device does not do."""
+    generates, draws = (size > 0.0).tolist()
+    if client.profile == CSIP and (generates or draws):
+        return Limits(gen_w=gen_w if generates else None, load_w=load_w if draws else None)
+    return Limits(gen_w=gen_w, load_w=load_w)
 
 
 class Controllability(NamedTuple):

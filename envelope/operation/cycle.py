@@ -215,8 +215,10 @@ class Cycle(RoundEndings):
         run = None if self.verified is None else self.verified.unplanned
         if run is None or run.problem is not problem:
             run = await self._calculated(problem, *known, now)
-        found = await asyncio.to_thread(plan_bands.with_plans, run, planned, solver=self.solver) if planned else None
-        return (found or run)._replace(planned=planned)
+        if not planned:
+            return run._replace(planned=planned, uncounted="")
+        found = await asyncio.to_thread(plan_bands.with_plans, run, planned, solver=self.solver)
+        return found.run._replace(planned=planned, uncounted=found.why_not)
 
     async def _calculated(self, problem: Problem, run: str, causes: Sequence[str], now: int) -> VerifiedRun:
         # A run's name does not tell ratings apart: a run on another model counts what clients hold of this one.

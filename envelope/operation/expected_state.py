@@ -10,12 +10,13 @@ from typing import NamedTuple
 import numpy as np
 
 from envelope.constraints.formulation import formulate
-from envelope.constraints.joint_paths import JointPaths, PathsOfBox
+from envelope.constraints.joint_paths import JointPaths
 from envelope.operation.verified_run import VerifiedRun
 from envelope.problem import Direction, Problem
 from envelope.problem.divided import Divided
+from envelope.problem.guarantees import GuaranteedBox, whole
 from envelope.problem.step_ranges import from_step
-from envelope.schedule import EnvelopeSchedule, ScheduleSide
+from envelope.schedule import EnvelopeSchedule, verified_box
 from envelope.schedule.codes import CAPACITY, special_bindings
 from gridmodel.arrays import Index, Mask, Real
 from gridmodel.flow.kron import Watched
@@ -40,13 +41,17 @@ MOST_PARTS = 32_767
 
 
 def state_of_run(feeder: str, run: VerifiedRun) -> Expected:
-    """Return the state of each step: the worst of base load alone, greatest export and greatest import."""
+    """Return the state of each step: the worst of base load alone, greatest export and greatest import.
+
+    They are ends of what was verified, so that nothing is expected beyond what the verification found.
+    """
     stated, schedule, report, *_ = run
     # A run that begins within its horizon has the remaining steps only.
     problem = from_step(stated, stated.steps - schedule.steps)
     drawn = one_line(problem.reduced.network)
-    solver = _in_parts(problem, drawn) if isinstance(problem.reduced, Divided) else _as_one(problem, drawn)
-    loading, low, high = (np.concatenate(part) for part in zip(*_states(solver, schedule, drawn), strict=True))
+    made = _in_parts if isinstance(problem.reduced, Divided) else _as_one
+    solver = made(problem, schedule, drawn)
+    loading, low, high = (np.concatenate(part) for part in zip(*_states(solver, drawn), strict=True))
     return Expected(
         feeder=feeder,
         run=schedule.run_id,
@@ -69,9 +74,8 @@ class _Solver(NamedTuple):
     """(T, C) net injection of the base load"""
     solve: Callable[[Index, Index, Real], tuple[Real, Real, Mask]]
     """(S, N) V, (S, B) A and (S,) whether it settled, for some joint paths, steps and (S, C) W away from their loads"""
-    bound_up: Mask
-    bound_down: Mask
-    """(T, C) connections with a device that a limit of export, or of import, bounds, or that count with their band"""
+    boxes: tuple[GuaranteedBox, ...]
+    """between whose ends clients that keep the schedule stay, as they were verified"""
     paths: JointPaths | None = None
     """None: the base load alone"""
 
@@ -81,21 +85,21 @@ class _Solver(NamedTuple):
             return self.paths.pairs
         return np.zeros(len(self.p_w), dtype=np.intp), np.arange(len(self.p_w))
 
-    def away_w(self, pairs: tuple[Index, Index], schedule: EnvelopeSchedule) -> tuple[Real, Real, Real]:
-        """Return the (S, C) W away from the load of each path: nothing, the greatest export, the greatest import."""
+    def away_w(self, pairs: tuple[Index, Index]) -> Iterator[Real]:
+        """Yield (S, C) W away from the load of each path: nothing, then all at the upper, and all at the lower ends."""
         steps = pairs[1]
-        high, low = _net_w(schedule.side(Direction.EXPORT)), -_net_w(schedule.side(Direction.IMPORT))
-        if self.paths is None or not self.paths.several:
-            above, below = high[steps] - self.p_w[steps], low[steps] - self.p_w[steps]
-        else:
-            ends = PathsOfBox(self.paths, self.paths.fixed_up, self.paths.fixed_down)
-            down, above = ends.ends(*pairs, low[steps], high[steps])
-            # Whom no limit bounds is where the path has it.
-            above, below = above * self.bound_up[steps], -down * self.bound_down[steps]
-        return np.zeros_like(above), above, below
+        yield np.zeros((len(steps), self.p_w.shape[1]))
+        for box in self.boxes:
+            lo_w, hi_w = box.lo_w[steps], box.hi_w[steps]
+            if self.paths is None:
+                down, up = self.p_w[steps] - lo_w, hi_w - self.p_w[steps]
+            else:
+                down, up = self.paths.of_box(box).ends(*pairs, lo_w, hi_w)
+            yield up
+            yield -down
 
 
-def _as_one(problem: Problem, drawn: OneLine) -> _Solver:
+def _as_one(problem: Problem, schedule: EnvelopeSchedule, drawn: OneLine) -> _Solver:
     """Return the power flow of a network that is calculated as one."""
     whole, formed = problem.reduced, formulate(problem)
     base = formed.base
@@ -108,14 +112,11 @@ def _as_one(problem: Problem, drawn: OneLine) -> _Solver:
         flow = feeder.power_flow(paths.injections(states, steps, ports_w), paths.source(states, steps))
         return flow.v_v, np.abs(flow.i_a), flow.converged
 
-    bound_up, bound_down = (
-        problem.side(direction).flexible | fixed
-        for direction, fixed in ((Direction.EXPORT, paths.fixed_up), (Direction.IMPORT, paths.fixed_down))
-    )
-    return _Solver(watched, base.p_w, solve, bound_up, bound_down, paths)
+    boxes = formed.boxes(*verified_box(problem, schedule), limit_w=schedule.export_limit_w)
+    return _Solver(watched, base.p_w, solve, boxes, paths)
 
 
-def _in_parts(problem: Problem, drawn: OneLine) -> _Solver:
+def _in_parts(problem: Problem, schedule: EnvelopeSchedule, drawn: OneLine) -> _Solver:
     """Return the power flow of a whole network whose limits are calculated in parts."""
     network = problem.reduced.network
     flow, shape = SparseFlow(network), (problem.steps, 3)
@@ -130,8 +131,8 @@ def _in_parts(problem: Problem, drawn: OneLine) -> _Solver:
         found = flow.solve(port_va(network, np.asarray(rest[steps] + away_w, dtype=np.complex128)), source_v[steps])
         return flow.voltages(found.v)[:, at], flow.currents(found.v)[:, kept], found.converged
 
-    everybody = np.ones(rest.shape, dtype=bool)
-    return _Solver(Watched(network, seen.node_terminal, *currents), rest.real, solve, everybody, everybody)
+    seen = Watched(network, seen.node_terminal, *currents)
+    return _Solver(seen, rest.real, solve, whole(rest.real, *verified_box(problem, schedule)))
 
 
 def _drawn(watched: Watched, drawn: OneLine) -> Mask:
@@ -139,8 +140,8 @@ def _drawn(watched: Watched, drawn: OneLine) -> Mask:
     return np.isin(watched.current_branch, [branch for parts in drawn.parts for branch in parts])
 
 
-def _states(solver: _Solver, schedule: EnvelopeSchedule, drawn: OneLine) -> Iterator[tuple[Real, Real, Real]]:
-    """Yield loading, lowest and highest voltage of some steps, as parts; the worst of the three cases on all paths."""
+def _states(solver: _Solver, drawn: OneLine) -> Iterator[tuple[Real, Real, Real]]:
+    """Yield loading, lowest and highest voltage of some steps, as parts; the worst of all cases on all paths."""
     states, steps = solver.pairs()
     for first in range(0, len(solver.p_w), STEPS_AT_ONCE):
         there = range(first, min(first + STEPS_AT_ONCE, len(solver.p_w)))
@@ -149,7 +150,7 @@ def _states(solver: _Solver, schedule: EnvelopeSchedule, drawn: OneLine) -> Iter
         for begin in range(0, len(now), STEPS_AT_ONCE):
             some = now[begin : begin + STEPS_AT_ONCE]
             pairs, row = (states[some], steps[some]), steps[some] - first
-            for away_w in solver.away_w(pairs, schedule):
+            for away_w in solver.away_w(pairs):
                 found = _case(solver, pairs, away_w, drawn)
                 np.fmax.at(loading, row, found[0])
                 np.fmin.at(low, row, found[1])
@@ -161,11 +162,6 @@ def _nothing(drawn: OneLine, steps: int) -> tuple[Real, Real, Real]:
     """Return loading per edge, lowest and highest voltage per node of some steps of which nothing is known yet."""
     edges, nodes = np.full((steps, len(drawn.parts)), np.nan), np.full((steps, len(drawn.node)), np.nan)
     return edges, nodes, nodes.copy()
-
-
-def _net_w(side: ScheduleSide) -> Real:
-    """(T, C) W that a connection may and can have in the direction."""
-    return np.minimum(side.limit_w, side.capacity_w)
 
 
 def _case(solver: _Solver, pairs: tuple[Index, Index], away_w: Real, drawn: OneLine) -> tuple[Real, Real, Real]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from envelope.operation.measurements import HEAD, Measured, Quantity, from_mirrors
 from gridmodel.meter_data import quantities
+from gridmodel.meter_data.overlaps import without_overlaps
 from gridmodel.meter_data.reading import Window, fetch, hold
 from gridmodel.meter_data.scada import HEAD as HEAD_ELEMENT
 from gridmodel.meter_data.series_index import KnownSeries, known_series
@@ -103,6 +104,7 @@ def _measured(series: list[KnownSeries], rows: dict[str, Any], kind: Kind) -> li
     """Return rows of a store as measurements; suspect and forecast ones are left out."""
     if kind is Kind.SCADA:
         hold(rows)
+    rows = without_overlaps(rows)
     usable = np.isin(rows["quality"], USABLE)
     power: dict[tuple[str, int, int], dict[int, float]] = {}
     directed = {one.series.place for one in series if one.series.quantity == Stored.IMPORT}

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from envelope.operation.mode import ScopeKind
+from gridmodel.readers.encodings import encoding_of
 from sep2.errors import BadRequest
 
 FILE = "envelope-calendar.csv"
@@ -91,7 +92,8 @@ def read(folder: Path) -> list[Entry]:
     """Return the entries of the folder's calendar; none without a file."""
     path = folder / FILE
     try:
-        return parsed(path.read_text(encoding="utf-8-sig"), FILE)
+        content = path.read_bytes()
+        return parsed(content.decode(encoding_of(content)), FILE)
     except FileNotFoundError:
         return []
     except (OSError, UnicodeDecodeError, csv.Error) as wrong:

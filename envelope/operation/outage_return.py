@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from envelope.operation.release import mark_of
+from envelope.operation.restrictions import Restrictions
 from envelope.problem import Problem, Scenarios
 from gridmodel.arrays import Real
 from gridmodel.meter_data.readings import upstream
@@ -144,19 +145,13 @@ def _multiplied(scenarios: Scenarios, part: Real, columns: Sequence[int], times:
 
 def _staged(problem: Problem, columns: Sequence[int], share: Real) -> Problem:
     """Return the problem with ceilings: all that nothing limits, and (T,) a share of capacity beyond it."""
-    shape, found = problem.base_load_w.shape, list[Real]()
-    sides = (
-        ("ceiling_import_w", np.maximum(problem.load_hi_w, 0.0) + share[:, None] * problem.flex_load_w),
-        ("ceiling_export_w", np.maximum(-problem.load_lo_w, 0.0) + share[:, None] * problem.flex_gen_w),
-    )
-    for name, most_w in sides:
-        own = getattr(problem, name)
-        before = np.full(shape, np.inf) if own is None else own[:, None] if own.ndim == 1 else own
-        ceiling_w = np.broadcast_to(before, shape).copy()
-        free = np.where(share[:, None] < 1.0, most_w, np.inf)
-        ceiling_w[:, columns] = np.minimum(ceiling_w[:, columns], free[:, columns])
-        found.append(ceiling_w)
-    return replace(problem, ceiling_import_w=found[0], ceiling_export_w=found[1])
+    nothing = Restrictions.none(problem)
+    ceiling_w, held = nothing.ceiling_w, np.ix_(np.flatnonzero(share < 1.0), np.array(columns, dtype=np.intp))
+    for k, (most_w, flexible_w) in enumerate(
+        ((problem.load_hi_w, problem.flex_load_w), (-problem.load_lo_w, problem.flex_gen_w))
+    ):
+        ceiling_w[k][held] = (np.maximum(most_w, 0.0) + share[:, None] * flexible_w)[held]
+    return nothing._replace(ceiling_w=ceiling_w).on(problem)
 
 
 async def look(

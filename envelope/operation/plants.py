@@ -18,12 +18,14 @@ from urllib.parse import quote
 
 from envelope.operation.measurements import Measured, Quantity
 from envelope.operation.round_alarms import SETPOINT
+from gridmodel.readers.encodings import encoding_of
 from sep2.errors import BadRequest
 from sep2.operations import state_out
 from sep2.operations.alarms import Wanted, set_alarms
 from sep2.operations.controls import limits_of
 from sep2.rules.events import held
 from sep2.rules.limits import Limits
+from sep2.rules.told_times import told_span
 from sep2.rules.webhooks import new_secret, signed
 from sep2.store import alarms, connections, controls, defaults, marks
 from sep2.store.connection import Connection
@@ -70,7 +72,8 @@ class PlantJudgement(NamedTuple):
 def read(folder: Path) -> tuple[Plant, ...]:
     """Return the plants of a server's folder; none without a file."""
     try:
-        return parsed((folder / FILE).read_text(encoding="utf-8-sig"))
+        content = (folder / FILE).read_bytes()
+        return parsed(content.decode(encoding_of(content)))
     except FileNotFoundError:
         return ()
     except (OSError, UnicodeDecodeError, csv.Error) as wrong:
@@ -164,7 +167,7 @@ def _beyond(one: Measured, spans: Sequence[tuple[int, int, Limits]], default: Li
             continue
         most = max(bounds)
         if value > most + max(TOLERANCE_W, TOLERANCE_SHARE * most):
-            return f"{word} {value:.0f} W from {one.start} for {one.duration} s, {most} W allowed"
+            return f"{word} {value:.0f} W {told_span(one.start, one.end)}, {most} W allowed"
     return ""
 
 

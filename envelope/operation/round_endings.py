@@ -143,7 +143,8 @@ class RoundEndings:
         planned = self.verified.planned
         believed = sum(one.member.credit > 0.0 for one in planned)
         counts = "limits count with them" if self.verified.without_plans is not None else "limits are as without them"
-        return [f"accepted plans of {len(planned)} members, {believed} of them believed: {counts}"]
+        why = f", as {self.verified.uncounted}" if self.verified.uncounted else ""
+        return [f"accepted plans of {len(planned)} members, {believed} of them believed: {counts}{why}"]
 
     async def _show_expected(self, now: int) -> None:
         """Store what is expected under a new run for operators; a failure does not hold limits back."""

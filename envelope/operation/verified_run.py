@@ -49,6 +49,8 @@ class VerifiedRun(NamedTuple):
     """The run that counts with no aggregator's plan, where this one does."""
     planned: Sequence[Counted] = ()
     """Members with accepted plans, whether they count in its limits or not."""
+    uncounted: str = ""
+    """Why accepted plans that are believed do not count in its limits; empty: they do, or would change nothing."""
 
     @property
     def unplanned(self) -> VerifiedRun:
@@ -111,11 +113,11 @@ def calculated(problem: Problem) -> EnvelopeSchedule:
 
     if not isinstance(problem.reduced, Divided):
         return calculate(problem)
-    from envelope.medium_voltage.divided import whole_of
-    from envelope.medium_voltage.whole_network import calculate_whole, schedule_of
+    from envelope.medium_voltage.divided import coordinated
+    from envelope.medium_voltage.whole_network import schedule_of
 
-    whole = whole_of(problem)
-    return schedule_of(whole.network, calculate_whole(whole))
+    whole, coordination, intervals = coordinated(problem)
+    return intervals.marked(schedule_of(whole.network, coordination))
 
 
 def scaled_down(
@@ -171,12 +173,12 @@ def with_report(problem: Problem, solver: str | None) -> _Calculated:
     from envelope.engine import calculate
     from envelope.verification import Effort, verify
 
-    if isinstance(problem.reduced, Divided):
-        from envelope.medium_voltage.divided import calculate_divided
-
-        run = calculate_divided(problem)
-        return run.schedule, run.report.combined, run.factor if (run.factor < 1.0).any() else 1.0
     try:
+        if isinstance(problem.reduced, Divided):
+            from envelope.medium_voltage.divided import calculate_divided
+
+            run = calculate_divided(problem)
+            return run.schedule, run.report.combined, run.factor if (run.factor < 1.0).any() else 1.0
         schedule = calculate(problem)
     except NoPowerFlow as fault:
         raise NotVerified(_uncontrolled(problem) or str(fault)) from fault

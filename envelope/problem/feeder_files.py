@@ -31,14 +31,15 @@ def model_files(name: str) -> dict[Path, Path]:
     else:
         # An OpenDSS script redirects to files in its folder and below; tables and layers lie in the folder itself.
         below = path.is_dir() or path.suffix.lower() == ".dss"
-        found = [file for file in sorted(root.rglob("*") if below else root.glob("*")) if _is_model(file)]
+        found = [file for file in sorted(root.rglob("*") if below else root.glob("*")) if is_model(file)]
     size = sum(file.stat().st_size for file in found)
     if size > LARGEST_BYTES:
         raise BadProblem(f"{root}: its files hold {size / 2**30:.1f} GiB; a feeder needs a folder of its own")
     return {file.relative_to(root): file for file in found}
 
 
-def _is_model(file: Path) -> bool:
+def is_model(file: Path) -> bool:
+    """Whether a file may say something about a feeder's model, by its name."""
     return file.is_file() and not any(fnmatch(file.name, pattern) for pattern in NO_MODEL)
 
 

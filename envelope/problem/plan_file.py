@@ -1,4 +1,4 @@
-"""A problem on disk: the feeder by name, and every field of it in one file; what the cycle works from."""
+"""A problem on disk: its feeder's files and every field of it in one file; what the cycle works from."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import numpy as np
 
 from envelope.field_rules import UNKNOWN, BadProblem, InstanceOf, Numbers, OneOf, Rule, Strings, validate
+from envelope.problem.carried_feeder import PREFIX, Carried, carried_of, files_in_plan, unpacked
 from envelope.problem.feeder_files import EUROPEAN_LV, digest_of
 from envelope.problem.policies import Policy
 from envelope.problem.problem import Problem
@@ -34,7 +35,7 @@ TERMS: Mapping[str, Rule] = {
 UNREADABLE = (AttributeError, OSError, KeyError, ValueError, TypeError, ImportError, EOFError, zipfile.BadZipFile)
 """what comes of taking another file for a plan"""
 SKIPPED = ("reduced",)
-"""Fields that no plan holds: the feeder is read from its own files."""
+"""Fields that no plan holds: the network is read anew from its files."""
 
 
 class Rolling(NamedTuple):
@@ -82,6 +83,8 @@ class Saved:
     randomize_relaxing_s: int
     sharing: Policy
     rolling: Rolling | None = None
+    carried: Carried | None = None
+    """the feeder's files in it; None in plans that name a feeder only"""
 
     RULES: ClassVar[Mapping[str, Rule]] = {
         "feeder": InstanceOf(str),
@@ -113,7 +116,7 @@ def save(
     sharing: Policy = Policy.PROPORTIONAL,
     rolling: Rolling | None = None,
 ) -> None:
-    """Write a problem, and how its limits are to be published.
+    """Write a problem, the files of its feeder, and how its limits are to be published.
 
     `feeder` is a folder of gridmodel's layout, a network file, or `european-lv`. A problem of a rolling plan has whole
     days.
@@ -121,6 +124,7 @@ def save(
     if rolling is not None:
         refuse_part_of_day(problem)
     arrays: dict[str, Any] = {}
+    carried, contents = files_in_plan(feeder, problem.reduced.network)
     terms = {"hysteresis_w": hysteresis_w, "randomize_relaxing_s": randomize_relaxing_s, "sharing": sharing}
     said = {
         "format": FORMAT,
@@ -128,6 +132,7 @@ def save(
         "digest": digest_of(feeder),
         "connection_id": list(problem.connection_id),
         **({} if rolling is None else {"rolling": rolling._asdict()}),
+        **({} if carried is None else {"carried": carried._asdict()}),
         **{name: TERMS[name](name, value, UNKNOWN) for name, value in terms.items()},
         "fields": {
             f.name: to_plain(getattr(problem, f.name), arrays, f.name)
@@ -137,7 +142,7 @@ def save(
     }
     part = path.with_suffix(".part")
     with part.open("wb") as file:
-        np.savez_compressed(file, said=np.frombuffer(json.dumps(said).encode(), dtype=np.uint8), **arrays)
+        np.savez_compressed(file, said=np.frombuffer(json.dumps(said).encode(), dtype=np.uint8), **arrays, **contents)
     part.replace(path)
 
 
@@ -146,7 +151,7 @@ def read(path: Path) -> Saved:
     try:
         # Opened here: numpy leaves a file open that it cannot read.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as found:
-            arrays = {name: found[name] for name in found.files}
+            arrays = {name: found[name] for name in found.files if not name.startswith(PREFIX)}
         said = json.loads(arrays.pop("said").tobytes())
         return _saved(path, said, arrays)
     except FileNotFoundError:
@@ -163,7 +168,7 @@ def _saved(path: Path, said: dict[str, Any], arrays: dict[str, Any]) -> Saved:
     values = {name: from_plain(packed, arrays) for name, packed in said["fields"].items()}
     terms = said["hysteresis_w"], said["randomize_relaxing_s"], said.get("sharing", Policy.PROPORTIONAL)
     rolling = _rolling(said["rolling"]) if "rolling" in said else None
-    return Saved(path, said["feeder"], said["digest"], said["connection_id"], values, *terms, rolling)
+    return Saved(path, said["feeder"], said["digest"], said["connection_id"], values, *terms, rolling, carried_of(said))
 
 
 def _rolling(said: Mapping[str, Any]) -> Rolling:
@@ -176,12 +181,15 @@ def _rolling(said: Mapping[str, Any]) -> Rolling:
     )
 
 
-def load(path: Path, model: str = "") -> Plan:
-    """Read a problem and reduce its feeder, which is read from `model`; empty: from where the plan says."""
+def load(path: Path, model: str = "", *, as_carried: bool = False) -> Plan:
+    """Read a problem and reduce its feeder, which is read from `model`; empty: from where the plan says.
+
+    Where nothing is there any more, and wherever `as_carried`, the feeder is read from the files that the plan carries.
+    """
     from envelope.problem.divided import reduced_of
 
     saved = read(path)
-    feeder = feeder_of(model or saved.feeder)
+    feeder = _feeder_of_plan(saved, model, as_carried=as_carried)
     network = feeder.network
     if saved.connection_id != network.connections.id:
         order = select(saved.connection_id, network.connections.id)
@@ -189,6 +197,16 @@ def load(path: Path, model: str = "") -> Plan:
     problem = saved.problem(reduced_of(network))
     terms = saved.hysteresis_w, saved.randomize_relaxing_s, saved.sharing
     return Plan(saved.feeder, problem, saved.digest, *terms, tuple(feeder.devices), saved.rolling)
+
+
+def _feeder_of_plan(saved: Saved, model: str, *, as_carried: bool) -> Any:
+    """gridmodel's feeder of a plan."""
+    if saved.carried is None or model or not (as_carried or not Path(saved.feeder).exists()):
+        return feeder_of(model or saved.feeder)
+    try:
+        return feeder_of(*unpacked(saved.path, saved.carried))
+    except UNREADABLE as wrong:
+        raise BadProblem(f"{saved.path}: the feeder in it can not be read ({wrong})") from None
 
 
 def devices_of(name: str) -> tuple[Device, ...]:

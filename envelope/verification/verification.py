@@ -37,7 +37,7 @@ def verify(
     """
     asked, problem = effort or USUAL, as_credited(problem, schedule)
     formulation = formulate(problem)
-    intervals = Intervals(problem, formulation)
+    intervals = Intervals.of(problem, formulation)
     if intervals.failed.any():
         problem = intervals.others()
         formulation = formulate(problem)
@@ -45,7 +45,7 @@ def verify(
     report = try_corners(formulation, schedule, box, solver=solver, effort=asked, settled=settled)
     stress = _stress(problem, schedule, asked)
     beside = try_contingencies(problem, formulation, schedule) if asked.contingencies else ()
-    lost = tuple(said.split(": ", 1)[1] for said in intervals.findings())
+    lost = intervals.sentences()
     return replace(report, wrong_phases=stress, wrong_part=asked.wrong_phases, contingencies=beside, without_flow=lost)
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 Kernel = Callable[..., None]
 
 # Reordering sums is allowed; NaN and infinity keep their meaning, for a diverging scenario must be seen.
+TINY = float(np.finfo(np.float64).tiny)
 FAST_MATH = {"reassoc", "contract", "arcp", "nsz"}
 
 
@@ -63,6 +64,24 @@ def step(  # noqa: PLR0917  a compiled function takes no keyword arguments
             i[row, port] = complex((p * new.real + q * new.imag) * scale, (p * new.imag - q * new.real) * scale)
         # A comparison, since the compiler takes isfinite for granted under these flags.
         moved[row] = np.sqrt(np.sqrt(np.sqrt(total))) if total < np.inf else np.inf
+
+
+@compiled()
+def settle(  # noqa: PLR0917  a compiled function takes no keyword arguments
+    moved: NDArray[Any], before: NDArray[Any], tol_v: float, highest_rate: float, settled: NDArray[Any]
+) -> None:
+    """Mark scenarios whose ports are no farther than tol_v, V, from where they go.
+
+    The steps shrink geometrically, so the rest of the series is known: moved and before are this step and the one
+    before, (n,) V; highest_rate is the rate of convergence that is assumed while none is known. settled: (n,), marked.
+    """
+    for row in range(len(moved)):
+        now, last = np.float64(moved[row]), np.float64(before[row])
+        rate = now / max(last, TINY)
+        if not rate < highest_rate:
+            rate = np.float64(highest_rate)
+        if now * rate / (1.0 - rate) <= tol_v:
+            settled[row] = True
 
 
 @compiled(fastmath=FAST_MATH)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from gridmodel.arrays import Complex, Index, Mask, Real
 from gridmodel.errors import GridError
 from gridmodel.flow.inverters import Inverters, Response
-from gridmodel.flow.kernels import inject, step
+from gridmodel.flow.kernels import inject, settle, step
 from gridmodel.flow.kron import Reduced, sources
 
 BLOCK = 128  # scenarios handled together: their voltages stay in the processor's cache
@@ -141,7 +141,7 @@ class _FixedPoint:
             step(drop, w, s, v, i, moved)
             if response is not None:
                 response.follow(row[at], s, v, i)
-            settled |= _remaining(moved, before) <= tol_v
+            settle(moved, before, tol_v, HIGHEST_RATE, settled)
             running, before = ~settled, moved.copy()
             if iteration % CHECK_EVERY == 0:
                 # Inverters begin to respond late, at a kink: their steps may grow before they shrink.
@@ -161,12 +161,6 @@ class _FixedPoint:
     def _plausible(self, v: NDArray[Any]) -> Mask:
         size = np.abs(v)
         return np.asarray(((size > self.low) & (size < self.high)).all(axis=1))
-
-
-def _remaining(moved: Real, before: Real) -> Real:
-    """Distance still to go, V: the steps shrink geometrically, so the rest of the series is known."""
-    rate = np.minimum(moved / np.maximum(before, np.finfo(np.float64).tiny), HIGHEST_RATE)
-    return np.asarray(moved * rate / (1.0 - rate))
 
 
 def phasors(reduced: Reduced, flow: Flow) -> Complex:

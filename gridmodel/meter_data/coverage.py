@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gridmodel.arrays import Real, Whole
+from gridmodel.meter_data.overlaps import without_overlaps
 from gridmodel.meter_data.reading import Window, fetch
 from gridmodel.meter_data.series_index import KnownSeries, known_series
 from gridmodel.meter_data.store import DAY_S, Kind, MeasurementStore
@@ -63,7 +64,7 @@ def coverage(
 
 def _of_days(store: MeasurementStore, kind: Kind, series: list[KnownSeries], window: Window) -> tuple[Real, Real, Real]:
     """(D, S) seconds measured, number of values, and number of doubtful ones, by the day in which each began."""
-    rows = fetch(store, kind, series, window)
+    rows = without_overlaps(fetch(store, kind, series, window))
     shape = window.steps, len(series)
     day = np.clip((rows["start"] - window.since) // window.step_s, 0, window.steps - 1)
     at = day * shape[1] + rows["code"]

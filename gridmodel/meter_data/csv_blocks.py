@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from gzip import GzipFile
 from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 from gridmodel.arrays import Index, Real
 from gridmodel.errors import FileError
-from gridmodel.readers.tables import DECIMAL_COMMA, ROUNDED, UTF_16
+from gridmodel.readers.encodings import UTF_8, as_utf_8, encoding_of, not_utf_8
+from gridmodel.readers.tables import DECIMAL_COMMA, ROUNDED
 
 BLOCK_BYTES = 16 * 1024 * 1024
 SAMPLE_BYTES = 256 * 1024
@@ -28,11 +29,16 @@ _FAULT = re.compile(r"In CSV column #(\d+): (?:Row #(\d+): )?CSV conversion erro
 _SHAPE = re.compile(r"CSV parse error: (?:Row #(\d+): )?Expected (\d+) columns, got (\d+)", re.S)
 
 
-def unpacked(path: Path) -> BinaryIO:
+def unpacked(path: Path) -> BufferedReader:
     """The octets of a file, which may be packed by gzip."""
     with path.open("rb") as content:
         packed = content.read(2) == GZIP
     return BufferedReader(GzipFile(path)) if packed else path.open("rb")
+
+
+def octets(path: Path) -> BufferedReader:
+    """The text of a file as UTF-8; it may be packed, and in the encoding that its byte order mark says."""
+    return as_utf_8(path, unpacked(path))
 
 
 @dataclass(frozen=True)
@@ -56,20 +62,13 @@ def sample(path: Path) -> Sample:
     """The header and some rows of a CSV file; refused where it is no UTF-8 text with a header line."""
     if not path.is_file():
         raise FileError(path, "not a file" if path.exists() else "no such file")
-    import pyarrow as pa
-
-    with pa.input_stream(str(path), compression="detect") as stream:
+    with octets(path) as stream:
         head = stream.read(SAMPLE_BYTES)
-    if head.startswith(UTF_16):
-        raise FileError(path, "is UTF-16 text; save it as UTF-8", row=1)
     try:
         text = head.decode("utf-8-sig")
     except UnicodeDecodeError as wrong:
         if wrong.start < len(head) - 4:
-            row = head.count(b"\n", 0, wrong.start) + 1
-            raise FileError(
-                path, f"not UTF-8 text (byte {head[wrong.start]:#04x}): save it as UTF-8", row=row
-            ) from None
+            raise not_utf_8(path, head, wrong.start) from None
         text = head[: wrong.start].decode("utf-8-sig")
     lines = text.splitlines()
     if len(head) == SAMPLE_BYTES:
@@ -115,7 +114,7 @@ class CsvBlocks:
         types = {name: pa.string() for name in self.texts} | {name: pa.float64() for name in self.numbers}
         try:
             with arrow_csv.open_csv(
-                pa.input_stream(str(self.path), compression="detect"),
+                _arrow_stream(self.path),
                 read_options=arrow_csv.ReadOptions(
                     block_size=BLOCK_BYTES, use_threads=False, column_names=list(header), skip_rows=1
                 ),
@@ -152,6 +151,16 @@ class CsvBlocks:
             at = int(found[1]) if found[1] else None
             return FileError(self.path, f"{found[3]} values for {found[2]} columns", row=at)
         return FileError(self.path, f"not CSV: {said.splitlines()[0]}")
+
+
+def _arrow_stream(path: Path) -> Any:
+    """The same octets as `octets` gives; plain files are read without Python in between."""
+    import pyarrow as pa
+
+    with path.open("rb") as content:
+        head = content.read(4)
+    plain = encoding_of(head) == UTF_8 and not head.startswith(GZIP)
+    return pa.input_stream(str(path), compression=None) if plain else pa.PythonFile(octets(path), mode="r")
 
 
 def _numbers(column: Any) -> Real:

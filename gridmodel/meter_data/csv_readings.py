@@ -76,6 +76,7 @@ class LongReader:
         self.path, self.mapping, self.remarks = path, mapping, Remarks()
         self.times = FileTimes(path, mapping, descending=descending)
         self.received = FileTimes(path, replace(mapping, time_format=""))
+        self.longest_s = LONGEST_S
         self.place_of: dict[str, int] = {}
         """number of each place, for all blocks"""
 
@@ -161,10 +162,10 @@ class LongReader:
             self.remarks.durations.add(m.duration_s)
             return np.full(len(rows), m.duration_s, dtype=np.int64)
         found = block[m.duration][rows]
-        wrong = ~((found > 0) & (found <= LONGEST_S) & (found == np.floor(found)))
+        wrong = ~((found > 0) & (found <= self.longest_s) & (found == np.floor(found)))
         if wrong.any():
             at = int(np.argmax(wrong))
-            detail = f"{found[at]:g} is no whole number of seconds from 1 to {LONGEST_S}"
+            detail = f"{found[at]:g} is no whole number of seconds from 1 to {self.longest_s}"
             raise FileError(self.path, detail, row=row + int(rows[at]), field=m.duration)
         self.remarks.durations.update(int(one) for one in np.unique(found))
         return np.asarray(found, dtype=np.int64)

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from gridmodel.meter_data.quantities import DIMENSION, Quantity
-from gridmodel.meter_data.series_index import known_series
-from gridmodel.meter_data.staging import Series, Staging
+from gridmodel.meter_data.series_index import KnownSeries, known_series
+from gridmodel.meter_data.staging import Staging
+from gridmodel.meter_data.store import Kind
 from gridmodel.plausible import LARGE_CUSTOMER_W, LOW_V, LOW_VOLTAGE_V, SMALL_CUSTOMER_W
 
 FEW = 3
@@ -32,6 +33,7 @@ VOLTAGE = Bounds(LOW_V, LOW_VOLTAGE_V, "kV, or per unit", "mV, or at medium volt
 OF_DIMENSION = {"W": POWER, "var": POWER._replace(least=0.0), "VA": POWER, "V": VOLTAGE}
 """Export and reactive power may be small at everybody; see `of_meters`."""
 NAMED = 3
+WHICH_COUNTS = "what arrived last counts there, of what arrived together the shorter interval"
 
 
 def of_meters(staging: Staging) -> Iterator[str]:
@@ -49,10 +51,7 @@ def of_meters(staging: Staging) -> Iterator[str]:
 
 
 def of_overlaps(staging: Staging) -> Iterator[str]:
-    """Sentences on values that lie over others of the same series, in the files or in the store.
-
-    Where two lie over the same time, a step's value is the mean of both.
-    """
+    """Sentences on values of the files that lie over others of the same series (`overlaps`)."""
     names = list(staging.series)
     uneven = """
         SELECT series FROM staged GROUP BY series
@@ -67,22 +66,36 @@ def of_overlaps(staging: Staging) -> Iterator[str]:
     rows = staging.db.execute(statement).fetchall()
     if rows:
         said = ", ".join(f"{names[code].place} {names[code].quantity} {count:,}" for code, count in rows[:NAMED])
-        yield f"intervals that lie over others of the same series, of which a mean is taken: {said}"
-    yield from _of_stored(staging)
+        yield f"intervals that lie over others of the same series: {said}; {WHICH_COUNTS}"
 
 
-def _of_stored(staging: Staging) -> Iterator[str]:
-    known = {one.series: one for one in known_series(staging.store, staging.kind, {s.place for s in staging.series})}
-    found = []
+def of_stored(staging: Staging) -> Iterator[str]:
+    """Sentences on the same time in the store: in intervals of another length, or under another register."""
+    lengths, registers = [], []
+    known: dict[tuple[str, str, str], list[KnownSeries]] = {}
+    for one in known_series(staging.store, staging.kind, {s.place for s in staging.series}):
+        known.setdefault((one.series.place, one.series.quantity, one.series.phase), []).append(one)
     for row in staging.spans.to_pylist():
-        old = known.get(Series(row["place"], row["register"], row["quantity"], row["phase"]))
-        if old is None or (old.shortest_s, old.longest_s) == (row["shortest"], row["longest"]):
-            continue
-        if old.first < row["until"] and row["first"] < old.until:
-            found.append(f"{old.series.place} {old.series.quantity}")
-    if found:
-        said = ", ".join(sorted(found)[:NAMED]) + (f" and {len(found) - NAMED:,} more" if len(found) > NAMED else "")
-        yield f"stored in intervals of another length over the same time, of which a mean is taken: {said}"
+        name = f"{row['place']} {row['quantity']}"
+        of_place = known.get((row["place"], row["quantity"], row["phase"]), [])
+        # A register that the store has already was counted with its others before.
+        is_new = all(old.series.register != row["register"] for old in of_place)
+        for old in of_place:
+            if not (old.first < row["until"] and row["first"] < old.until):
+                continue
+            if old.series.register != row["register"]:
+                registers += [f"{name} {row['register']} beside {old.series.register or 'one without a name'}"] * is_new
+            elif (old.shortest_s, old.longest_s) != (row["shortest"], row["longest"]):
+                lengths.append(name)
+    if lengths:
+        yield f"stored in intervals of another length over the same time: {_some(lengths)}; {WHICH_COUNTS}"
+    if registers and staging.kind is Kind.AMI:
+        yield f"a further register of a place and quantity over the same time, added to the others: {_some(registers)}"
+
+
+def _some(names: list[str]) -> str:
+    """The first of some names."""
+    return ", ".join(sorted(names)[:NAMED]) + (f" and {len(names) - NAMED:,} more" if len(names) > NAMED else "")
 
 
 def of_times(staging: Staging, now: int) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gridmodel.meter_data.csv_blocks import unpacked
+from gridmodel.meter_data.csv_blocks import octets
 from gridmodel.meter_data.quantities import ENERGY_OF, HOUR_S, Quality, Quantity
 from gridmodel.meter_data.reading import Window, fetch
 from gridmodel.meter_data.series_index import KnownSeries, known_series
@@ -27,6 +27,8 @@ HEADER = (
     "quality",
     "received_at",
 )
+ACCUMULATED_HEADER = tuple("previous_read" if name == "interval_start" else name for name in HEADER)
+"""of energies between two reads, which begin at a read and not at an interval"""
 PLACES_AT_ONCE = 500
 
 
@@ -36,13 +38,19 @@ def export(
     """Write values that began in a time to a .csv or .parquet file, as last known; the number of values."""
     names = sorted({one.series.place for one in known_series(store, kind, places)})
     blocks = _blocks(store, kind, names, window)
-    return _csv(blocks, path) if path.suffix.lower() == ".csv" else _parquet(blocks, path)
+    return _csv(blocks, path, header_of(kind)) if path.suffix.lower() == ".csv" else _parquet(blocks, path)
 
 
-def is_own_export(path: Path) -> bool:
+def header_of(kind: Kind) -> tuple[str, ...]:
+    """The columns of a file of this kind."""
+    return ACCUMULATED_HEADER if kind is Kind.ACCUMULATED else HEADER
+
+
+def is_own_export(path: Path, kind: Kind) -> bool:
     """Whether a file has the header that `export` writes: it names its places and quantities itself."""
-    with unpacked(path) as content:
-        return content.readline(len(",".join(HEADER)) + 8).decode("utf-8-sig", "replace").strip() == ",".join(HEADER)
+    header = ",".join(header_of(kind))
+    with octets(path) as content:
+        return content.readline(len(header) + 8).decode("utf-8-sig", "replace").strip() == header
 
 
 Block = tuple[list[KnownSeries], dict[str, Any]]
@@ -60,11 +68,11 @@ def _blocks(store: MeasurementStore, kind: Kind, names: Sequence[str], window: t
         yield series, {name: column[inside][order] for name, column in rows.items()}
 
 
-def _csv(blocks: Iterator[Block], path: Path) -> int:
+def _csv(blocks: Iterator[Block], path: Path, header: Sequence[str]) -> int:
     count = 0
     with path.open("w", encoding="utf-8", newline="") as file:
         out = csv.writer(file)
-        out.writerow(HEADER)
+        out.writerow(header)
         for series, rows in blocks:
             columns = [rows[name].tolist() for name in ("code", "start", "duration", "value", "quality", "arrived")]
             for code, start, duration, value, quality, arrived in zip(*columns, strict=True):

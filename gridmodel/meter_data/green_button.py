@@ -11,7 +11,7 @@ import numpy as np
 from lxml import etree
 
 from gridmodel.errors import FileError
-from gridmodel.meter_data.csv_blocks import unpacked
+from gridmodel.meter_data.csv_blocks import octets, unpacked
 from gridmodel.meter_data.csv_readings import Cells, Remarks, si_values
 from gridmodel.meter_data.mapping import Meaning
 from gridmodel.meter_data.nem import codes
@@ -64,7 +64,7 @@ class _Feed:
 
 def is_green_button(path: Path) -> bool:
     """Whether a file is XML that names ESPI."""
-    with unpacked(path) as content:
+    with octets(path) as content:
         head = content.read(4096)
     return head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<") and b"naesb.org/espi" in head
 

@@ -76,8 +76,8 @@ class ImportReport:
         return {**asdict(self), "kind": str(self.kind), "written": self.counts.written}
 
 
-def summarise(report: ImportReport, staging: Staging) -> None:
-    """Fill in the figures that the values of an import give."""
+def summarise(report: ImportReport, staging: Staging, beside: Iterable[str]) -> None:
+    """Fill in the figures that the values of an import give; beside: `doubts.of_stored`, of the store before it."""
     report.series = len(staging.series)
     report.places = len({one.place for one in staging.series})
     db = staging.db
@@ -97,7 +97,7 @@ def summarise(report: ImportReport, staging: Staging) -> None:
     report.durations_s = [int(one[0]) for one in found]
     if report.kind is Kind.AMI:
         _gaps(report, staging)
-        report.unlikely = [*doubts.of_meters(staging), *doubts.of_overlaps(staging)]
+        report.unlikely = [*doubts.of_meters(staging), *doubts.of_overlaps(staging), *beside]
     if report.kind is not Kind.WEATHER:
         report.unlikely += doubts.of_times(staging, report.at)
     _long_days(report, staging)

@@ -18,7 +18,7 @@ import numpy as np
 
 from gridmodel.arrays import Whole
 from gridmodel.errors import FileError, GridError
-from gridmodel.meter_data import series_index
+from gridmodel.meter_data import doubts, series_index
 from gridmodel.meter_data.csv_readings import LongReader, Remarks
 from gridmodel.meter_data.exporting import is_own_export
 from gridmodel.meter_data.file_times import EARLIEST, LATEST
@@ -33,11 +33,14 @@ from gridmodel.meter_data.staging import Staging, Values
 from gridmodel.meter_data.store import DAY_S, Kind, MeasurementStore, day_numbered
 from gridmodel.meter_data.upkeep import compact
 from gridmodel.meter_data.wide_readings import DayReader, WideReader
+from gridmodel.readers.tables import read_text
 
 FROM_FILE = "file"
 NOW = "now"
 LONGEST_NAME = 200
 """characters of an identifier"""
+LONGEST_READ_S = 3660 * DAY_S
+"""between two reads of a register"""
 READERS = {Layout.LONG: LongReader, Layout.WIDE: WideReader, Layout.DAYS: DayReader}
 
 
@@ -108,7 +111,7 @@ def readable(path: Path) -> Iterator[None]:
 def _opened(path: Path, options: ImportOptions) -> Opened:
     if options.tags is not None and options.kind is not Kind.SCADA:
         raise GridError("--tags says what SCADA points mean: --as scada")
-    if options.kind is Kind.SCADA and not (options.tags is None and is_own_export(path)):
+    if options.kind is Kind.SCADA and not (options.tags is None and is_own_export(path, options.kind)):
         return _scada(path, options)
     if version := is_nem(path):
         sign = "E channels are import, B channels export; times are UTC+10, each value is of the interval it stands in"
@@ -163,10 +166,13 @@ def _csv(path: Path, options: ImportOptions) -> Opened:
     else:
         found, source = guess(path, options.hints), "CSV, guessed"
     reader = READERS[found.mapping.layout](path, found.mapping, descending=found.descending)
+    kind = Kind.ACCUMULATED if is_own_export(path, Kind.ACCUMULATED) else options.kind
+    if kind is Kind.ACCUMULATED and isinstance(reader, LongReader):
+        reader.longest_s = LONGEST_READ_S
     said = (*_said_of(found.mapping), *(f"assumed: {one}" for one in found.assumed))
     if options.connection:
         said = (*said, "not used: --connection; the file names its places")
-    return Opened(path, reader, f"{source}, layout {found.mapping.layout}", said, found.mapping, options.kind)
+    return Opened(path, reader, f"{source}, layout {found.mapping.layout}", said, found.mapping, kind)
 
 
 def _said_of(mapping: ColumnMapping) -> Iterable[str]:
@@ -187,7 +193,7 @@ def _scada(path: Path, options: ImportOptions) -> Opened:
     said = (
         f"times without an offset are {reader.zone}; a value holds until the next, at most hold_s; signs by the tag map"
     )
-    of_tags = f"{reader.zone} {reader.mapping.decimal} {options.tags.read_text(encoding='utf-8-sig')}"
+    of_tags = f"{reader.zone} {reader.mapping.decimal} {read_text(options.tags)}"
     return Opened(path, reader, "SCADA points", (said,), kind=Kind.SCADA, said_by=of_tags)
 
 
@@ -233,7 +239,7 @@ def prepare(
         if compare:
             progress("comparing with what is known")
             report.counts = staging.compare()
-            summarise(report, staging)
+            summarise(report, staging, doubts.of_stored(staging))
     except BaseException:
         staging.db.close()
         raise
@@ -277,11 +283,12 @@ def write(store: MeasurementStore, prepared: Prepared) -> ImportReport:
     """Write what is new, and put the report beside it; the report has what was written."""
     staging, report = prepared.staging, prepared.report
     with store.writing():
+        beside = list(doubts.of_stored(staging))
         if len(staging):
             # Listed before it is there: a crash in between leaves series without values, which are gaps.
             series_index.widen(store, report.kind, staging.spans)
         report.counts = staging.write(report.batch)
-        summarise(report, staging)
+        summarise(report, staging, beside)
         if report.counts.written:
             first, last = report.since // DAY_S, (report.until - 1) // DAY_S
             compact(store, report.kind, [day_numbered(day) for day in range(first, last + 1)])

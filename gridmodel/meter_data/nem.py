@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from gridmodel.arrays import Index, Whole
 from gridmodel.errors import FileError
-from gridmodel.meter_data.csv_blocks import unpacked
+from gridmodel.meter_data.csv_blocks import octets
 from gridmodel.meter_data.csv_readings import Cells, Remarks, si_values
 from gridmodel.meter_data.mapping import Meaning
 from gridmodel.meter_data.quantities import UNITS, Quality, Quantity
@@ -48,7 +48,7 @@ class NumberedRow(NamedTuple):
 
 def is_nem(path: Path) -> str:
     """NEM12 or NEM13, by the first record; "" for another file."""
-    with unpacked(path) as content:
+    with octets(path) as content:
         first = content.readline(LONGEST_HEADER).decode("utf-8-sig", errors="replace").split(",")
     found = first[1].strip().upper() if len(first) > 1 and first[0].strip() == "100" else ""
     return found if found in ("NEM12", "NEM13") else ""
@@ -56,7 +56,7 @@ def is_nem(path: Path) -> str:
 
 def rows_of(path: Path) -> Iterator[NumberedRow]:
     """The records of a file."""
-    with unpacked(path) as content, TextIOWrapper(content, encoding="utf-8-sig", newline="") as lines:
+    with octets(path) as content, TextIOWrapper(content, encoding="utf-8-sig", newline="") as lines:
         reader = csv.reader(lines)
         try:
             for cells in reader:

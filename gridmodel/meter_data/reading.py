@@ -5,7 +5,8 @@
     net.value      # (T, C) W, NaN where it is not known
     net.quality    # (T, C) Quality
 
-A step's value is the mean over the step; a step that is not measured to its end has none.
+A step's value is the mean over the step; a step that is not measured to its end has none. Where values of one series
+lie over each other, one of them counts (`overlaps`).
 """
 
 from __future__ import annotations
@@ -19,12 +20,15 @@ from numpy.typing import NDArray
 
 from gridmodel.arrays import Index, Mask, Real, Whole
 from gridmodel.errors import GridError
+from gridmodel.meter_data.overlaps import without_overlaps
 from gridmodel.meter_data.quantities import MEANS_OF_SEVERAL, Quality, Quantity
 from gridmodel.meter_data.series_index import KnownSeries, known_series
 from gridmodel.meter_data.store import KEY, Kind, MeasurementStore
 
 CELLS_AT_ONCE = 8_000_000
 """steps times series that are held at once"""
+FEW_SERIES = 32
+"""that a statement names itself"""
 COMPLETE = 0.999
 """share of a step that must be measured"""
 NET = {Quantity.IMPORT: 1.0, Quantity.EXPORT: -1.0, Quantity.NET: 1.0}
@@ -185,6 +189,7 @@ def _means(
     shape = window.steps, len(series)
     if _is_aligned(rows, window):
         return _placed(rows, window, shape)
+    rows = without_overlaps(rows)
     weight, total = np.zeros(shape), np.zeros(shape)
     worst = np.zeros(shape, dtype=np.uint8)
     for row, step, seconds in _overlaps(rows["start"], rows["duration"], window):
@@ -215,28 +220,39 @@ def _placed(rows: dict[str, Any], window: Window, shape: tuple[int, int]) -> tup
 def fetch(store: MeasurementStore, kind: Kind, series: Sequence[KnownSeries], window: Window) -> dict[str, Any]:
     """Values of these series that touch a window, as last known: code (index into series), start, duration, value,
     quality, arrived."""
-    import pyarrow as pa
-
     longest = max(one.longest_s for one in series)
     since = window.since - longest
-    wanted = pa.table(
-        {
-            **{name: [one.series[k] for one in series] for k, name in enumerate(KEY)},
-            "code": np.arange(len(series), dtype=np.int32),
-        }
-    )
     places = sorted({one.series.place for one in series})
     # Files are sorted by place: a bound on it leaves out most of each.
     bounds = [since, window.until, places[0], places[-1]]
     known = "" if window.as_of is None else f"AND arrived <= {int(window.as_of)}"
+    wanted, names, tables = _wanted(series, len(bounds))
     statement = f"""
         SELECT w.code, r.start, r.duration, r.value, r.quality, r.arrived
         FROM (SELECT * FROM rows WHERE start >= $1 AND start < $2 AND place >= $3 AND place <= $4 {known}) r
-        JOIN wanted w USING ({", ".join(KEY)})
+        JOIN {wanted} w USING ({", ".join(KEY)})
         WHERE r.start + r.duration > {window.since}
     """
-    rows = dict(store.query(statement, store.files(kind, since, window.until), bounds, wanted=wanted))
+    rows = dict(store.query(statement, store.files(kind, since, window.until), [*bounds, *names], **tables))
     return _latest(rows)
+
+
+def _wanted(series: Sequence[KnownSeries], before: int) -> tuple[str, list[str], dict[str, Any]]:
+    """Series with their position as a table of a statement, its parameters behind so many others, and tables.
+
+    A few stand in the statement itself, which takes less time than a further table.
+    """
+    if len(series) > FEW_SERIES:
+        import pyarrow as pa
+
+        columns = {name: [one.series[k] for one in series] for k, name in enumerate(KEY)}
+        return "wanted", [], {"wanted": pa.table({**columns, "code": np.arange(len(series), dtype=np.int32)})}
+    rows = []
+    for n in range(len(series)):
+        first = before + 1 + n * len(KEY)
+        rows.append(f"({', '.join(f'${first + k}' for k in range(len(KEY)))}, {n})")
+    listed = f"(SELECT * FROM (VALUES {', '.join(rows)}) v({', '.join(KEY)}, code))"
+    return listed, [name for one in series for name in one.series], {}
 
 
 def _latest(rows: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from gridmodel.meter_data.staging import Series
 from gridmodel.meter_data.store import KEY, Kind, MeasurementStore, connect, parquet_of, require
 
 FILE = "series.parquet"
+FEW = 32
+"""names that are compared one by one"""
 _SPAN = "min(start) AS first, max(start + duration) AS until, min(duration) AS shortest, max(duration) AS longest"
 
 
@@ -38,22 +40,27 @@ def known_series(
 ) -> list[KnownSeries]:
     """Series of a kind by name; of these places and quantities only, where they are given."""
     require()
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
     path = path_of(store, kind)
     if not path.is_file():
         if not store.days(kind):
             return []
         rebuild(store, kind)
-    table = pq.read_table(path)
-    for name, wanted in (("place", places), ("quantity", tuple(quantities) or None)):
-        if wanted is not None:
-            import pyarrow as pa
-
-            table = table.filter(pc.is_in(table[name], pa.array(list(wanted), pa.string())))
-    columns = [table[name].to_pylist() for name in (*KEY, "first", "until", "shortest", "longest")]
+    given = {"place": places, "quantity": tuple(quantities) or None}
+    wanted = {name: [str(one) for one in several] for name, several in given.items() if several is not None}
+    conditions = [f"AND {_among(name, several, k + 1)}" for k, (name, several) in enumerate(wanted.items())]
+    key = ", ".join(KEY)
+    statement = (
+        f"SELECT {key}, first, until, shortest, longest FROM rows WHERE true {' '.join(conditions)} ORDER BY {key}"
+    )
+    columns = [column.tolist() for column in store.query(statement, [path], wanted.values()).values()]
     return [KnownSeries(Series(*row[:4]), *row[4:]) for row in zip(*columns, strict=True)]
+
+
+def _among(column: str, wanted: list[str], parameter: int) -> str:
+    """A condition that a column has one of the values of a parameter."""
+    if len(wanted) <= FEW:
+        return f"list_contains(${parameter}, {column})"
+    return f"{column} IN (SELECT unnest(${parameter}))"
 
 
 def widen(store: MeasurementStore, kind: Kind, new: Any) -> None:

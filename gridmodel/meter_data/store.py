@@ -32,6 +32,8 @@ DAY_S = 86_400
 LOCK_WAIT_S = 600.0
 KEY = ("place", "register", "quantity", "phase")
 COLUMNS = (*KEY, "start", "duration", "value", "quality", "arrived", "batch")
+SMALL_BYTES = 16 * 2**20
+"""of files that one thread reads as fast as several"""
 MEMORY = "2GB"
 """that a query or an import may take before it goes on on disk"""
 
@@ -63,8 +65,11 @@ class MeasurementStore:
 
     def days(self, kind: Kind) -> list[date]:
         """Days that have values of this kind, in order."""
-        found = (self.folder / kind).glob("day=*")
-        return sorted(date.fromisoformat(path.name.removeprefix("day=")) for path in found)
+        try:
+            names = [path.name for path in (self.folder / kind).iterdir()]
+        except FileNotFoundError:
+            return []
+        return sorted(date.fromisoformat(name[4:]) for name in names if name.startswith("day="))
 
     def day_folder(self, kind: Kind, day: date) -> Path:
         """Where the files of a day are."""
@@ -73,13 +78,15 @@ class MeasurementStore:
     def files(self, kind: Kind, since: int, until: int) -> list[Path]:
         """Files with values that began in [since, until), epoch seconds."""
         first, last = day_of(since), day_of(max(until - 1, since))
-        days = [day for day in self.days(kind) if first <= day <= last]
-        return [path for day in days for path in sorted(self.day_folder(kind, day).glob("*.parquet"))]
+        return [path for day in self.days(kind) if first <= day <= last for path in self._of_day(kind, day)]
 
     def files_by_day(self, kind: Kind) -> Iterator[tuple[date, list[Path]]]:
         """Every day with its files."""
         for day in self.days(kind):
-            yield day, sorted(self.day_folder(kind, day).glob("*.parquet"))
+            yield day, self._of_day(kind, day)
+
+    def _of_day(self, kind: Kind, day: date) -> list[Path]:
+        return sorted(self.day_folder(kind, day).glob("*.parquet"))
 
     @property
     def exists(self) -> bool:
@@ -149,18 +156,24 @@ class MeasurementStore:
         """
         import duckdb
 
+        files = list(files)
         for attempt in (0, 1, 2):
-            with _shared(self.folder).cursor() as db:
-                try:
+            try:
+                with _shared(self.folder, _is_small(files)).cursor() as db:
                     for name, table in tables.items():
                         db.register(name, table)
-                    db.execute(f"CREATE TEMP VIEW rows AS SELECT * FROM {parquet_of(files)}")
-                    return dict(db.execute(statement, list(parameters)).fetchnumpy())
-                except duckdb.IOException as wrong:
-                    if attempt == 2:
-                        raise StoreError(f"{self.folder}: {wrong}") from None
-                files = [path for path in files if path.exists()] + _replaced(files)
+                    rows = f"WITH rows AS NOT MATERIALIZED (SELECT * FROM {parquet_of(files)})"
+                    return dict(db.execute(f"{rows} {statement}", list(parameters)).fetchnumpy())
+            except (duckdb.IOException, FileNotFoundError) as wrong:
+                if attempt == 2:
+                    raise StoreError(f"{self.folder}: {wrong}") from None
+            files = [path for path in files if path.exists()] + _replaced(files)
         raise AssertionError
+
+
+def _is_small(files: Iterable[Path]) -> bool:
+    """Whether one thread reads them as fast as several, which would wait for each other on a busy machine."""
+    return sum(path.stat().st_size for path in files) < SMALL_BYTES
 
 
 def _replaced(files: Iterable[Path]) -> list[Path]:
@@ -198,9 +211,17 @@ def connect(folder: Path) -> duckdb.DuckDBPyConnection:
 
 
 @lru_cache(maxsize=4)
-def _shared(folder: Path) -> duckdb.DuckDBPyConnection:
-    """One database for all queries of a folder in this process: to open one takes longer than to read a day."""
-    return connect(folder)
+def _shared(folder: Path, single: bool) -> duckdb.DuckDBPyConnection:
+    """One database for all queries of a folder in this process: to open one takes longer than to read a day.
+
+    single: for small questions, without threads beside the one that asks.
+    """
+    found = connect(folder)
+    # A file is never changed: what is known of one stays true.
+    found.execute("SET parquet_metadata_cache = true")
+    if single:
+        found.execute("SET threads = 1")
+    return found
 
 
 def parquet_of(files: Iterable[Path]) -> str:

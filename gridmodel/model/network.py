@@ -202,6 +202,8 @@ class Network:
     """the OpenDSS circuit that it was read from, if any"""
     circuit_folder: str = ""
     """the folder that the circuit's files may come from; empty for that of the circuit"""
+    circuit_files: tuple[str, ...] = field(default=(), repr=False)
+    """the circuit and all files that it names"""
     source_file: str = ""
     """the file with `own_elements`: an OpenDSS circuit or a pandapower network; empty where there is none"""
     own_elements: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)

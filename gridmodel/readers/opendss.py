@@ -51,8 +51,9 @@ def read_network(path: str | Path, folder: str | Path | None = None) -> tuple[Ne
         network, pv_va = network_of(circuit)
     except GridError as wrong:
         raise FileError(path, str(wrong)) from None
+    used = () if circuit.folder is None else tuple(sorted(map(str, circuit.folder.used)))
     found = replace(network, circuit_file=str(path), circuit_folder=str(folder or ""), source_file=str(path))
-    return found, pv_va, circuit.findings
+    return replace(found, circuit_files=(str(path), *used)), pv_va, circuit.findings
 
 
 def network_of(circuit: OpenCircuit) -> tuple[Network, dict[str, float]]:

@@ -8,7 +8,7 @@ from pathlib import Path, PureWindowsPath
 import numpy as np
 
 from gridmodel.arrays import Real
-from gridmodel.errors import FileError
+from gridmodel.readers.encodings import UTF_8, decoded, encoding_of
 from gridmodel.readers.opendss_tokens import parameters
 
 LARGEST_BYTES = 256 * 2**20
@@ -23,6 +23,8 @@ class ScriptFolder:
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
+        self.used = set[Path]()
+        """files that were found by their names"""
 
     def find(self, said: str, beside: Path) -> Path:
         """The file of this name, from the folder `beside`; backslashes and either case as on Windows."""
@@ -41,6 +43,7 @@ class ScriptFolder:
             raise LookupError("no such file")
         if found.stat().st_size > LARGEST_BYTES:
             raise LookupError(f"is larger than {LARGEST_BYTES // 2**20} MiB")
+        self.used.add(found)
         return found
 
     def _child(self, folder: Path, part: str) -> Path:
@@ -84,7 +87,9 @@ def columns(path: Path, kind: str = "file", *, header: bool = False) -> Real:
 
 def _of_text(path: Path, header: bool) -> Real:
     rows: list[list[float]] = []
-    for number, line in enumerate(path.read_text("utf-8", errors="replace").splitlines(), 1):
+    content = path.read_bytes()
+    text = content.decode(encoding_of(content[:4]), errors="replace")
+    for number, line in enumerate(text.splitlines(), 1):
         words = [word for word in SPLIT.split(line.strip()) if word]
         if not words or (header and number == 1):
             continue
@@ -100,7 +105,6 @@ def _of_text(path: Path, header: bool) -> Real:
 def script_text(path: Path) -> str:
     """A script as text; bytes that are no UTF-8 stay as they are until they are used, since most stand in comments."""
     content = path.read_bytes()
-    for mark, name in ((b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16")):
-        if content.startswith(mark):
-            raise FileError(path, f"is {name} text; save it as UTF-8", row=1)
-    return content.decode("utf-8-sig", errors="surrogateescape")
+    if encoding_of(content[:4]) == UTF_8:
+        return content.decode(UTF_8, errors="surrogateescape")
+    return decoded(path, content)

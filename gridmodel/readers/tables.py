@@ -13,12 +13,12 @@ from typing import Any
 
 from gridmodel.errors import FileError
 from gridmodel.model.equipment import LARGEST, SMALLEST
+from gridmodel.readers.encodings import decoded
 
 DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
 ROUNDED = re.compile(r"\d(?:[.,]\d+)?E\+\d{2,}")
 """as spreadsheets write long digits"""
-SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
-UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+SEPARATORS = {";": "semicolons", "|": "bars"}
 EPOCH_DIGITS = 12
 """a number of seconds that has more is none"""
 
@@ -135,26 +135,23 @@ class Table:
 
 
 def read_text(path: Path) -> str:
-    """A file's text, which is UTF-8."""
+    """A file's text: UTF-8, or what its byte order mark says."""
     if not path.is_file():
         raise FileError(path, "not a file" if path.exists() else "no such file")
     try:
-        content = path.read_bytes()
-        if content.startswith(UTF_16):
-            raise FileError(path, "is UTF-16 text; save it as UTF-8", row=1)
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as e:
-        row, column = content.count(b"\n", 0, e.start) + 1, e.start - content.rfind(b"\n", 0, e.start)
-        byte = content[e.start : e.start + 1]
-        meant = f"; as Windows-1252 column {column} is {byte.decode('cp1252', errors='replace')!r}: save it as UTF-8"
-        raise FileError(path, f"not UTF-8 text (byte {byte[0]:#04x}){meant}", row=row) from None
+        return decoded(path, path.read_bytes())
     except OSError as e:
         raise FileError(path, e.strerror or str(e)) from None
 
 
 def read_csv(path: Path, required: Sequence[str] = ()) -> Table:
-    """A CSV file with a header line; rows are numbered as an editor numbers its lines."""
-    lines = csv.reader(read_text(path).splitlines(keepends=True))
+    """A CSV file with a header line; rows are numbered as an editor numbers its lines.
+
+    Tabs separate as well as commas: spreadsheets write them into what they call Unicode text.
+    """
+    text = read_text(path).splitlines(keepends=True)
+    tabs = bool(text) and "\t" in text[0] and "," not in text[0]
+    lines = csv.reader(text, delimiter="\t" if tabs else ",")
     try:
         columns = [name.strip() for name in next(lines, [])]
         data = [(lines.line_num, values) for values in lines if values]

@@ -137,7 +137,7 @@ async def remove_group(rq: Request, asked: t.Remove) -> t.Removed:
     row = await find.group(rq.db, rq.ids["group"])
     to = None if asked.to is None else (await find.group(rq.db, asked.to)).id
     found = await removal.remove_group(rq.db, row.id, rq.now, with_devices=asked.with_devices, to=to)
-    return removed("group", row.name, found, asked.to, let_go=True)
+    return removed("group", row.name, found, asked.to, leaves_members=True)
 
 
 async def show_mirror(rq: Request, asked: t.Nothing) -> t.Mirror:
@@ -185,11 +185,11 @@ def removed(
     found: Mapping[str, int],
     to: str | None,
     *,
-    let_go: bool = False,
+    leaves_members: bool = False,
     moves: Sequence[str] = ("device",),
 ) -> t.Removed:
     """What was removed, in words; moves: the kinds of what goes elsewhere."""
-    stays = {kind: count for kind, count in found.items() if kind in moves and (to is not None or let_go)}
+    stays = {kind: count for kind, count in found.items() if kind in moves and (to is not None or leaves_members)}
     gone = {kind: count for kind, count in found.items() if kind not in stays}
     message = f"{noun} {name} is removed"
     if said := removal.said_of(gone):

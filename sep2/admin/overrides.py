@@ -16,6 +16,7 @@ from sep2.operations.approvals import SamePerson, is_same
 from sep2.operations.market import overrides as market_overrides
 from sep2.operations.override_answers import Sent, Told
 from sep2.operations.override_progress import progress
+from sep2.operations.override_terms import primacies_by, terms_by
 from sep2.operations.overrides import Terms
 from sep2.operations.places import is_told
 from sep2.rest.route import Request, listed, page
@@ -115,20 +116,12 @@ async def _subject_again(rq: Request, row: Row[Any]) -> int:
 
 def terms_of(rq: Request) -> Terms:
     """What the settings say of overrides."""
-    utility = rq.state.settings.utility
-    return Terms(
-        most_ahead=utility.horizon_events,
-        longest_s=utility.overrides.longest_s,
-        spread_s=utility.overrides.spread_s,
-        primacies=primacies_of(rq),
-        response_required=utility.response_required,
-    )
+    return terms_by(rq.state.settings.utility)
 
 
 def primacies_of(rq: Request) -> Primacies:
     """The primacies that programs of places get."""
-    ranks = rq.state.settings.utility.primacy
-    return Primacies(ranks.override, ranks.wide_override, ranks.schedule, ranks.connection)
+    return primacies_by(rq.state.settings.utility)
 
 
 async def subject_of(rq: Request, asked: t.NewOverride | t.ControlsForMany) -> tuple[str, str, int]:

@@ -21,7 +21,7 @@ from sep2.store.listing_readings import Key, Of
 from sep2.store.listing_reports import Whose
 
 DAY_S = 86_400
-RATINGS, STATES = ("DERCapability", "DERSettings"), ("DERStatus", "DERAvailability")
+RATINGS, STATES = ("DERCapability", "DERSettings"), ("DERStatus", "DERAvailability", "LoadShedAvailability")
 
 
 class UnknownQuantity(BadValue):
@@ -65,7 +65,7 @@ async def list_ratings(rq: Request, asked: t.DocumentQuery) -> t.Listed[t.Docume
 
 
 async def list_device_status(rq: Request, asked: t.DocumentQuery) -> t.Listed[t.Document]:
-    """What devices are doing and could add: DERStatus and DERAvailability."""
+    """What devices are doing and could add or do without: DERStatus, DERAvailability and LoadShedAvailability."""
     return await _documents(rq, asked, STATES)
 
 

@@ -4,6 +4,7 @@ import getpass
 import http.client
 import json
 import os
+import re
 import ssl
 import time
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,7 @@ from sep2.cli.units import ZONE, shown_time
 from sep2.cli.verb import given
 from sep2.errors import SepError
 from sep2.rest.types import MOST_ITEMS, FaultSaid, Listed, Waiting
+from sep2.rules.market.faults import Fault
 from sep2.settings import Settings, read, read_token
 
 T = TypeVar("T")
@@ -84,7 +86,9 @@ class Refused(SepError):
     """The server refused."""
 
     faults: Sequence[FaultSaid] = ()
-    """everything that is wrong, where the server says it one by one"""
+    """everything that is wrong, at most 100, where the server says it one by one"""
+    number: int = 0
+    """of what is wrong in all"""
 
     def __init__(self, status: int, code: str, message: str, field: str = "") -> None:
         super().__init__(message)
@@ -95,6 +99,15 @@ class Refused(SepError):
 
     def __str__(self) -> str:
         return self.detail
+
+    @property
+    def lines(self) -> list[str]:
+        """What is wrong, one by one, where that is more than one thing."""
+        if len(self.faults) < 2:
+            return []
+        said = [in_options(str(Fault(one.path, one.code, one.value, one.bound))) for one in self.faults]
+        more = self.number - len(self.faults)
+        return [*said, *([f"and {more} more"] if more > 0 else [])]
 
     @property
     def hint(self) -> str:
@@ -306,11 +319,23 @@ def _who() -> str:
         return "operator"
 
 
+def _one_by_one(refused: Refused) -> Refused:
+    """The same, without the first of several things in its message: each has a line of its own."""
+    head, _, _ = refused.detail.partition(": ")
+    more = re.search(r" and (\d+) more$", refused.detail)
+    number = 1 + int(more[1]) if more else len(refused.faults)
+    found = Refused(refused.refused_with, refused.refusal, f"{head}: {number} things are wrong", refused.field)
+    found.faults, found.number = refused.faults, number
+    return found
+
+
 def _refusal(status: int, body: bytes) -> Refused:
     try:
         said = json.loads(body)
         refused = Refused(status, said["code"], in_options(said["message"]), said.get("field", ""))
         refused.faults = msgspec.convert(said.get("faults", []), list[FaultSaid])
+        if len(refused.faults) > 1:
+            refused = _one_by_one(refused)
         return refused
     except (ValueError, KeyError, TypeError):
         return Refused(status, "unreadable", f"the server answered {status} with {body[:200]!r}")

@@ -41,7 +41,8 @@ def show_deliverable(
     rows = [_row(node, one) for node in found.nodes for one in node.spans]
     said = f"{found.aggregation}: {counted(len(found.nodes), 'node')}, from {_runs(found.run_ids)}."
     why = "".join(f" {cause}: {text}." for cause, text in found.details.items() if _is_said(found, cause))
-    show(found, said + why, columns=COLUMNS, rows=rows)
+    none = f" {found.none_because}." if found.none_because else ""
+    show(found, said + why + none, columns=COLUMNS, rows=rows)
 
 
 def _runs(ids: list[str]) -> str:

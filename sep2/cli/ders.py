@@ -6,12 +6,12 @@ from typing import Annotated, Any
 import typer
 
 from sep2.admin.types import market_register as t
-from sep2.cli.api import Refused, api, at
+from sep2.cli.api import api, at
 from sep2.cli.bulk import PATIENCE_S, export_csv, read_csv
 from sep2.cli.market_times import At, From, KnownAt, OfParty, PartyOption, as_of, day_or_moment, span_of, time_of
-from sep2.cli.show import Limit, counted, listed, only, print_table, sentence, show
+from sep2.cli.show import Limit, counted, listed, only, sentence, show
 from sep2.cli.units import When, shown_power, watts
-from sep2.cli.verb import given, verb
+from sep2.cli.verb import verb
 from sep2.rest.types import Done, Listed
 from sep2.rules.market.register import DerFacts, DeviceType
 
@@ -244,13 +244,7 @@ def import_ders(
     [bold]sep2 der import ders.csv --party North --dry-run[/]
     """
     body = t.NewDers(sheet=read_csv(file), party=party, confirmed=confirmed)
-    try:
-        done = api().change("POST", "/market/import/ders", t.DersAdded, body, patience_s=PATIENCE_S)
-    except Refused as refused:
-        if refused.faults and not given.get().as_json:
-            rows = [(one.path, one.code, one.value, one.bound) for one in refused.faults]
-            print_table(("where", "code", "value", "what would do"), rows)
-        raise
+    done = api().change("POST", "/market/import/ders", t.DersAdded, body, patience_s=PATIENCE_S)
     show(done, f"{counted(done.added, 'DER')} added.")
 
 

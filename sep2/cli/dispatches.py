@@ -1,7 +1,7 @@
 """`sep2 dispatch`: copies of a system operator's awards and dispatch, and what members can do of them."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -12,6 +12,7 @@ from sep2.cli.show import Limit, listed, show
 from sep2.cli.units import When, shown_power
 from sep2.cli.verb import verb
 from sep2.rest.types import Listed
+from sep2.rules.market.dispatching import Form
 
 dispatch = typer.Typer(no_args_is_help=True, help="Dispatch: what the system operator asks of aggregations.")
 
@@ -20,20 +21,22 @@ COLUMNS = ("no.", "id", "aggregation", "kind", "when", "target", "deliverable", 
 
 @verb(dispatch, "import", changes=True)
 def import_dispatches(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, metavar="FILE", help="dispatch.csv, or JSON.")],
+    file: Annotated[
+        Path,
+        typer.Argument(exists=True, dir_okay=False, metavar="FILE", help="CSV, JSON or AEMO report."),
+    ],
     *,
-    form: Annotated[Literal["csv", "json"] | None, typer.Option("--form", help="As the file's name ends.")] = None,
+    form: Annotated[Form | None, typer.Option("--form", help="As the file begins, or its name ends.")] = None,
 ) -> None:
     """Take in awards and dispatch from a file: all of it or none; the same file twice changes nothing.
 
     [bold]sep2 dispatch import dispatch.csv --dry-run[/]
     """
-    chosen: Literal["csv", "json"] = form or ("json" if file.suffix.lower() == ".json" else "csv")
     try:
         text = file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as wrong:
         raise typer.BadParameter(f"{file} can not be read as text: {wrong}") from None
-    body = t.DispatchFile(form=chosen, text=text, source=file.name[:80])
+    body = t.DispatchFile(form=form or _form_of(file, text), text=text, source=file.name[:80])
     done = api().change("POST", "/market/import/dispatches", t.DispatchesTaken, body)
     beyond = sum(1 for one in done.added if one.beyond_limit)
     said = f"{len(done.added)} new, {done.known} known before"
@@ -75,6 +78,13 @@ def show_dispatch(number: Annotated[int, typer.Argument(metavar="DISPATCH", help
     said = f"{one.kind} {one.iso_dispatch_id} of {one.aggregation}: {one.target_w} W, of which {one.deliverable_w} W"
     columns = ("DER", "node", "target", "limit", "can not, for")
     show(one, f"{said} are within limits.", columns=columns, rows=rows)
+
+
+def _form_of(file: Path, text: str) -> Form:
+    """What form a file has: AEMO's reports begin with a line of the kind C."""
+    if text.startswith(("C,", "\ufeffC,")):
+        return "aemo"
+    return "json" if file.suffix.lower() == ".json" else "csv"
 
 
 def _row(one: t.Dispatch) -> tuple[str, ...]:

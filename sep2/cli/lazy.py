@@ -37,15 +37,13 @@ MOST_OF_AN_ERROR = 4000
 COMPLETION = ("install_completion", "show_completion")
 
 
-class LazyGroup(TyperGroup):
-    """The commands of `sep2` and of extensions: stand-ins with name and summary, until one of them is used."""
-
-    own: tuple[Entry, ...] = ()
+class Sep2(TyperGroup):
+    """The command `sep2` with its own commands and those of extensions: names and summaries, until one is used."""
 
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
         self._own: dict[str, Entry] = {}
-        for entry in self.own:
+        for entry in TABLE:
             self._own[entry.name] = entry
             self.add_command(TyperCommand(entry.name, help=entry.summary, hidden=bool(entry.now_called)), entry.name)
         self._homes: dict[str, str] = {}
@@ -93,17 +91,13 @@ class LazyGroup(TyperGroup):
                 typer.secho(shown(f"Error: {refusal}", MOST_OF_AN_ERROR), fg=typer.colors.RED, err=True)
             else:
                 typer.echo(shown(refusal, MOST_OF_AN_ERROR), err=True)
+            for line in getattr(refusal, "lines", ()):
+                typer.secho(f"  {shown(line, MOST_OF_AN_ERROR)}", fg=typer.colors.RED, err=True)
             if hint := getattr(refusal, "hint", ""):
                 typer.secho(hint, fg=typer.colors.RED, err=True)
             if given.get().as_json:
                 say_json(json.dumps(_as_json(refusal, hint), indent=2, ensure_ascii=False))
             raise typer.Exit(getattr(refusal, "exit_status", 1)) from None
-
-
-class Sep2(LazyGroup):
-    """The command `sep2`."""
-
-    own = TABLE
 
 
 def command_of(entry: Entry) -> Any:

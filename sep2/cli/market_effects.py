@@ -7,6 +7,7 @@ from sep2.admin.types import market_overrides as t
 from sep2.cli import effects
 from sep2.cli.show import show
 from sep2.cli.units import shown_power, shown_time
+from sep2.rules.market.curtailment import Effect
 from sep2.terminal import Lines, shown
 
 DERS = ("DER", "connection", "export before", "export then", "import before", "import then", "planned, lost")
@@ -19,8 +20,7 @@ def show_market_effect(done: t.MarketOverrideSent) -> None:
 
 def _lines(done: t.MarketOverrideSent) -> list[str]:
     parts = ", ".join(f"{name.removesuffix('_w')} {ppm / 10_000:g} %" for name, ppm in done.effect.fraction_ppm.items())
-    alike = "all that are alike get the same" if done.effect.like_for_like else "not all that are alike get the same"
-    said = [f"Of what each of its members can reach it leaves {parts}; {alike}."] if parts else []
+    said = [f"Of what each of its members can reach it leaves {parts}; {_alike(done.effect)}."] if parts else []
     said.append(f"Planned energy that it makes impossible: {done.effect.lost_wh} Wh.")
     if done.effect.not_reached:
         names = ", ".join(done.effect.not_reached[:10])
@@ -32,6 +32,17 @@ def _lines(done: t.MarketOverrideSent) -> list[str]:
     if done.reason_due is not None:
         said.append(f"Say why by {shown_time(done.reason_due)}: sep2 override explain {done.id} --reason …")
     return [shown(line, 4000) for line in said]
+
+
+def _alike(effect: Effect) -> str:
+    """Whether all DERs that are alike get the same, as far as it is known which are."""
+    if not effect.like_for_like:
+        return "not all that are alike get the same"
+    if effect.alike is None:
+        return (
+            "members that are alike get the same; others were not looked at, as --binding names no place of the network"
+        )
+    return "all that are alike get the same"
 
 
 def _ders(found: Sequence[Any]) -> list[tuple[str, ...]]:

@@ -1,6 +1,5 @@
 """`sep2 market messages` and `sep2 market outages`: what parties were told, and what they said they can not do."""
 
-import json
 from typing import Annotated
 
 import typer
@@ -12,9 +11,12 @@ from sep2.cli.show import Limit, listed, show
 from sep2.cli.units import shown_power, shown_time
 from sep2.cli.verb import verb
 from sep2.rest.types import Listed
+from sep2.terminal import shown
 
 root = market
 """The verbs of markets with these."""
+LONGEST = 400
+"""Characters of what a message says."""
 Party = Annotated[str | None, typer.Option(help="Only of this party.")]
 
 
@@ -27,7 +29,7 @@ def list_messages(*, party: Party = None, limit: Limit = 100) -> None:
     query = {"party": party} if party else {}
     found = api().get("/market/messages", Listed[t.MessageTo], limit=limit, **query)
     rows = [
-        (one.party, str(one.sequence), shown_time(one.created), one.kind, one.subject, json.dumps(one.body)[:200])
+        (one.party, str(one.sequence), shown_time(one.created), one.kind, one.subject, shown(one.says, LONGEST))
         for one in found.items
     ]
     columns = ("to", "no.", "at", "kind", "about", "says")

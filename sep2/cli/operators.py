@@ -12,6 +12,7 @@ from sep2.cli.show import Limit, listed, show
 from sep2.cli.units import shown_time, span
 from sep2.cli.verb import verb
 from sep2.errors import BadRequest
+from sep2.terminal import Lines, shown
 
 operator = typer.Typer(no_args_is_help=True, help="Operators: who may use the server, and in which role.")
 token = typer.Typer(no_args_is_help=True, help="Tokens: what operators and programs show to be let in.")
@@ -160,7 +161,8 @@ def add_token(
     body = t.NewToken(operator=name, label=label, role=role, read_only=read_only, expires=expires)
     made = api().change("POST", "/tokens", t.TokenMade, body)
     said = f"Token {made.id} of {made.operator} ({made.role}) is good until {shown_time(made.expires)}"
-    show(made, f"{made.token}\n{said}; keep it in a file of mode 0600, and name that in SEP2_TOKEN_FILE.")
+    kept = "keep it in a file of mode 0600, and name that in SEP2_TOKEN_FILE."
+    show(made, Lines(f"{made.token}\n{shown(said)}; {kept}"))
 
 
 @verb(token, "list")

@@ -41,7 +41,7 @@ def show_notices(number: Number = "latest") -> None:
     rows = [
         (
             notice.party,
-            str(notice.rung),
+            str(notice.number),
             shown_time(notice.due),
             f"{notice.sent} times" if notice.sent else "",
             shown_time(notice.answer_by) if notice.must_answer else "none asked for",

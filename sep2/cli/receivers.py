@@ -12,6 +12,7 @@ from sep2.cli.units import shown_power, shown_time
 from sep2.cli.verb import given, verb
 from sep2.errors import SepError
 from sep2.rules.webhooks import Topic
+from sep2.terminal import Lines, shown
 
 receiver = typer.Typer(no_args_is_help=True, help="Receivers: systems and people of yours that are told.")
 root = typer.Typer()
@@ -90,7 +91,7 @@ def add_receiver(
     )
     made = api().change("POST", "/receivers", t.ReceiverMade, body)
     next_ = f"{made.name} is told of {', '.join(made.topics)}; next: sep2 receiver test {made.name}"
-    show(made, f"{made.secret}\n{next_}" if made.secret else next_)
+    show(made, Lines(f"{made.secret}\n{shown(next_)}") if made.secret else next_)
 
 
 @verb(receiver, "list")
@@ -164,7 +165,8 @@ def set_receiver(
         new_secret=new_secret,
     )
     done = api().change("PUT", at("receivers", name), t.ReceiverMade, body)
-    show(done, f"{done.secret}\n{done.name} is changed." if done.secret else f"{done.name} is changed.")
+    said = f"{done.name} is changed."
+    show(done, Lines(f"{done.secret}\n{shown(said)}") if done.secret else said)
 
 
 @verb(receiver, "remove", changes=True)

@@ -119,13 +119,41 @@ def list_intervals(
     show(found, listed(found.total, len(found.items), "entry"), columns=columns, rows=rows)
 
 
+@verb(root, "firm")
+def show_firm(name: Aggregation, *, known_at: KnownAt = None) -> None:
+    """What is firm of an aggregation's promise, by its settled dispatches, and each of these.
+
+    [bold]sep2 market firm VPP1[/]
+    """
+    server = api()
+    one = server.get(at("market", "firm", name), t.FirmCapacity, known_at=time_of(server, known_at))
+    rows = [
+        (
+            *(event.dispatch, shown_time(event.start), shown_time(event.end), f"{event.ordered_w} W"),
+            "not known" if event.ratio is None else f"{event.ratio:.1%}",
+            str(event.missing),
+        )
+        for event in one.by_event
+    ]
+    if one.ratio is None:
+        said = f"{name}: cannot tell, {one.events} of {one.needed} events."
+    else:
+        said = (
+            f"{name}: {one.firm_w} W are firm of {one.promised_w} W, {one.ratio:.1%}: number {one.rank} from below of"
+            f" {counted(one.events, 'event')}, which {1 - one.quantile:.0%} of all reach ({one.confidence:.0%} sure)."
+        )
+    show(one, said, columns=("dispatch", "from", "until", "asked", "delivered", "not known"), rows=rows)
+
+
 @verb(root, "baseline")
 def show_baseline(
     der: Annotated[str, typer.Argument(metavar="DER", help="The DER's name.")],
     *,
     day: Annotated[str, typer.Option(metavar="DATE", help="The day of the event.")],
     hours: Annotated[str, typer.Option(metavar="FIRST-END", help="Local hours, e.g. 16-20.")],
-    method: Annotated[str | None, typer.Option(help="Such as average_10_of_10; that of the profile.")] = None,
+    method: Annotated[
+        str | None, typer.Option(help="Such as average_10_of_10, meter_before, generation_meter; that of the profile.")
+    ] = None,
     profile: Annotated[str, typer.Option(help="Whose days and adjustment.")] = "custom",
     with_limited: Annotated[bool, typer.Option("--with-limited", help="Also days that a limit curtailed.")] = False,
 ) -> None:

@@ -10,12 +10,14 @@ WORDS = {"client": "aggregator", "gateway": "aggregator", "nmi": "connection"} |
     word: word for word in ("connection", "device", "group", "place", "aggregator", "aggregation", *KINDS)
 }
 """What may be written before a name, and the scope that it means."""
+CALLED = {"aggregator": "client"}
+"""What the option of a scope is called, where it is not called after it."""
 
 Target = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[KIND NAME]",
-        help="Whom it is for: connection NMI1, transformer T7, feeder FD7, aggregator Sunny, system; or an option.",
+        help="Whom it is for: connection NMI1, feeder FD7, aggregator Sunny, aggregation VPP1, system; or an option.",
     ),
 ]
 
@@ -27,9 +29,8 @@ def target_of(said: list[str] | None, options: dict[str, str | None], *, system:
     if said:
         found.append(_read(said))
     if len(found) != 1:
-        raise typer.BadParameter(
-            "give one of KIND NAME, --connection, --device, --group, --place, --client and --system"
-        )
+        ways = ", ".join(["KIND NAME", *(f"--{CALLED.get(scope, scope)}" for scope in options)])
+        raise typer.BadParameter(f"give one of {ways} and --system")
     return found[0]
 
 

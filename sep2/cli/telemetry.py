@@ -146,7 +146,7 @@ def list_device_status(
     history: History = False,
     limit: Limit = 100,
 ) -> None:
-    """DERStatus and DERAvailability of devices, in SI units."""
+    """DERStatus, DERAvailability and LoadShedAvailability of devices, in SI units."""
     query = {**of.query(), "history": history}
     _documents("/device-status", {**query, "limit": limit})
 

@@ -37,6 +37,10 @@ class State:
     """How long it could discharge so."""
     charges_for_s: int | None = None
     """How long it could charge at its rated power until it is full."""
+    sheddable_w: float | None = None
+    """What it draws and could do without (LoadShedAvailability)."""
+    sheddable_for_s: int | None = None
+    """How long."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from sep2.client.outbox import Letter, Outbox
 from sep2.client.schedule import Owed, Program, Schedule
 from sep2.client.session import Refused, Session
 from sep2.client.tree import NEVER, Branch, Watch
+from sep2.rules.limits import PERCENT_100
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,9 @@ class Managed:
         """The server does not know our PIN: it is not the one we were registered with, and is not obeyed."""
         self.on_owed: Callable[[Managed, Owed], None] | None = None
         self._pin, self._pen = pin, pen
-        self._log_events = ""
+        self._log_events = self._load_sheds = ""
+        self._offered_w: float | None = None
+        self._worth_telling = 0.0
         self._logged = 0
         self._programs: dict[str, list[Program]] = {}
         self._function_sets = function_sets_of(rating)
@@ -61,6 +64,8 @@ class Managed:
     def branches(self, found: w.EndDevice) -> list[Branch]:
         """What the EndDevice leads to, as far as we follow it."""
         self._log_events = found.LogEventListLink.href if found.LogEventListLink is not None else ""
+        offers = found.LoadShedAvailabilityListLink
+        self._load_sheds = offers.href if offers is not None else ""
         links = (
             (found.RegistrationLink, w.Registration, self._take_registration),
             (found.FunctionSetAssignmentsListLink, w.FunctionSetAssignmentsList, self._take_assignments),
@@ -166,6 +171,9 @@ class Managed:
 
         def take(found: Any, now: int) -> list[Branch]:
             self._programs[href] = [Program(program.mRID, int(program.primacy)) for program in of.programs(found)]
+            asked = [getattr(one, "availabilityUpdatePercentChangeThreshold", None) for one in of.programs(found)]
+            self._worth_telling = min((share / PERCENT_100 for share in asked if share), default=self._worth_telling)
+            self._offer(self._state(now))
             self._assign(now)
             return [branch for program in of.programs(found) for branch in self._below(program, of)]
 
@@ -213,7 +221,7 @@ class Managed:
 
     def _take_ders(self, found: w.DERList, now: int) -> list[Branch]:
         """Write capability and settings of a DER that is new to us, and its state whenever the list is read."""
-        state = self.device.state(now) if isinstance(self.device, Reporting) else State()
+        state = self._state(now)
         for der in found.DER:
             rating = self.device.rating
             if der.href not in self._ders:
@@ -222,7 +230,25 @@ class Managed:
             self._put(der.DERStatusLink, plant.status(self.limits or NO_LIMITS, state, now))
             self._put(der.DERAvailabilityLink, plant.availability(state, now))
         self._ders = {der.href for der in found.DER if der.href}
+        self._offer(state)
         return []
+
+    def _state(self, now: int) -> State:
+        return self.device.state(now) if isinstance(self.device, Reporting) else State()
+
+    def _offer(self, state: State) -> None:
+        """Say what the device could do without, once that differs by as much as its programs ask for."""
+        said, before, href = plant.load_shed(state), self._offered_w, self._load_sheds
+        if said is None or state.sheddable_w is None or not href or not self._worth_telling:
+            return
+        if before is not None and abs(state.sheddable_w - before) < max(self._worth_telling * before, 1.0):
+            return
+        self._offered_w = state.sheddable_w
+
+        async def send(session: Session) -> None:
+            await session.post(href, said)
+
+        self.outbox.renew(Letter(f"what could be shed, at {href}", send))
 
     def _put(self, link: w.Link | None, document: object | None) -> None:
         if link is not None and document is not None:

@@ -70,6 +70,13 @@ def availability(state: State, now: int) -> w.DERAvailability | None:
     )
 
 
+def load_shed(state: State) -> w.LoadShedAvailability | None:
+    """What it could do without, None if it says nothing of that."""
+    if state.sheddable_w is None:
+        return None
+    return w.LoadShedAvailability(availabilityDuration=state.sheddable_for_s, sheddablePower=power(state.sheddable_w))
+
+
 def power(watts: float) -> w.ActivePower:
     """Watts as the wire carries them, rounded down where 16 bits do not hold them."""
     multiplier, value = scaled(int(watts))

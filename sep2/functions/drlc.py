@@ -85,10 +85,16 @@ def _program(row: Row[Any], rq: Request) -> w.DemandResponseProgram:
         mRID=w.HexBinary(_companion(rq, row.program_mrid)),
         description=row.description or None,
         version=wire_version(row.version),
+        availabilityUpdatePercentChangeThreshold=_threshold(rq),
         ActiveEndDeviceControlListLink=active,
         EndDeviceControlListLink=rq.list_link(w.EndDeviceControlListLink, "EndDeviceControlList", row.live, **at),
         primacy=row.primacy,
     )
+
+
+def _threshold(rq: Request) -> int | None:
+    """By how much what a device could do without must differ before it says so again, in hundredths of a percent."""
+    return round(100 * rq.house.settings.utility.load_shed_change_percent) or None
 
 
 def _view(rq: Request) -> Callable[[Control], w.EndDeviceControl]:

@@ -96,7 +96,7 @@ async def place(rq: Request, body: w.ConnectionPoint) -> Made:
 
 def devices_view(rq: Request) -> Callable[[Row[Any]], w.EndDevice]:
     """The view of EndDevices with their links; what is the same for all of a request is looked up once."""
-    href, events, registration, ders, sets, place, subscriptions = (
+    href, events, registration, ders, sets, place, subscriptions, sheds = (
         rq.hrefs(name, "edev")
         for name in (
             "EndDevice",
@@ -106,10 +106,12 @@ def devices_view(rq: Request) -> Callable[[Row[Any]], w.EndDevice]:
             "FunctionSetAssignmentsList",
             "ConnectionPoint",
             "SubscriptionList",
+            "LoadShedAvailabilityList",
         )
     )
     subscribable = rq.subscribable("EndDevice")
     one_set = rq.house.settings.utility.fsa_layout == "one"
+    follows_load_control = rq.caller.profile is w.Profile.CSIP
 
     def view(row: Row[Any]) -> w.EndDevice:
         number, lfdi, category = row.id, row.lfdi, row.device_category
@@ -133,6 +135,8 @@ def devices_view(rq: Request) -> Callable[[Row[Any]], w.EndDevice]:
                 href=sets(number), all=1 if one_set else row.groups
             )
             made.ConnectionPointLink = w.Link(href=place(number))
+            if follows_load_control and row.load_control_w is not None:
+                made.LoadShedAvailabilityListLink = w.LoadShedAvailabilityListLink(href=sheds(number))
         if lfdi == rq.caller.lfdi:
             made.SubscriptionListLink = w.SubscriptionListLink(href=subscriptions(number), all=row.subscriptions)
         return made

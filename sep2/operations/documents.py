@@ -18,7 +18,7 @@ async def put_der_document(
     reported: dict[str, Any] | None = None,
     alarm_status: int | None = None,
 ) -> None:
-    """Store a DERCapability, DERSettings, DERStatus or DERAvailability.
+    """Store a DERCapability, DERSettings, DERStatus, DERAvailability or LoadShedAvailability.
 
     reported: what it says of the device's rating and modes, as columns of the device; percentages follow it.
     alarm_status: the bits of a DERStatus that says any.

@@ -44,7 +44,12 @@ async def floor_over(db: Connection, groups: Sequence[Row[Any]]) -> Program:
 
     That is the contract of its connection, or else the utility's default.
     """
-    floor = inherited.floor_at(groups[0], await inherited.house(db)) if groups else NO_FLOOR
+    return floor_below(groups, await inherited.house(db))
+
+
+def floor_below(groups: Sequence[Row[Any]], house: inherited.House) -> Program:
+    """The same, from what the server has noted of its settings."""
+    floor = inherited.floor_at(groups[0], house) if groups else NO_FLOOR
     found = merged(tuple(inherited.said_of(row) for row in groups), floor)
     bounds = {name: one.value for name, one in found.items() if one.source == FROM_FLOOR}
     return Program(FLOOR, LEAST_PRIMACY, default=bounds)

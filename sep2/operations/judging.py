@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from sep2.rules import events, reach
 from sep2.rules.authority import Program, Said, Stretch, course
 from sep2.rules.days import LocalTime
 from sep2.rules.defaults import content, merged
+from sep2.rules.limit_steps import Step
 from sep2.rules.metering import ReadingSign
 from sep2.rules.obedience import (
     GRID_S,
@@ -26,7 +27,6 @@ from sep2.rules.obedience import (
     Interval,
     Judged,
     Meter,
-    Step,
     judge,
     measured,
     steps,
@@ -104,7 +104,7 @@ async def judge_devices(db: Database, devices: Sequence[Row[Any]], window: Windo
         return Verdicts({}, window)
     ids = [device.id for device in devices]
     async with db.read() as reading:
-        known = await _known(reading, devices, window)
+        known = await on_record(reading, devices, window)
     verdicts = await asyncio.to_thread(_verdicts, devices, known, window, policy)
     async with db.write() as writing:
         found, of_days = await day_rows(writing, devices, verdicts, policy.local)
@@ -117,18 +117,31 @@ async def verdicts_at(
     db: Connection, devices: Sequence[Row[Any]], window: Window, *, policy: Policy, length: int
 ) -> dict[tuple[int, Direction], list[Judged]]:
     """The verdicts on these devices over intervals of one length, by what is on record now; nothing is stored."""
-    known = await _known(db, devices, window)
+    return verdicts_of(devices, await on_record(db, devices, window), window, policy=policy, length=length)
+
+
+def verdicts_of(
+    devices: Sequence[Row[Any]],
+    known: "OnRecord",
+    window: Window,
+    *,
+    policy: Policy,
+    length: int,
+    directions: Collection[Direction] = tuple(Direction),
+) -> dict[tuple[int, Direction], list[Judged]]:
+    """The same of some directions, from what is on record: it asks nobody."""
     found = {}
     for device in devices:
         limits = limits_of(device, known, window, policy)
         for direction in _directions(device):
-            held = limits.get(direction) or [Step(NEVER, None, NEVER)]
-            intervals = _intervals(device, direction, held, known=known, window=window, length=length)
-            found[device.id, direction] = judge(held, intervals, _tolerance_w(device, policy))
+            if direction in directions:
+                held = limits.get(direction) or [Step(NEVER, None, NEVER)]
+                intervals = _intervals(device, direction, held, known=known, window=window, length=length)
+                found[device.id, direction] = judge(held, intervals, _tolerance_w(device, policy))
     return found
 
 
-class _Known(NamedTuple):
+class OnRecord(NamedTuple):
     """What is on record of some devices."""
 
     controls: Mapping[int, Sequence[Row[Any]]]
@@ -145,7 +158,8 @@ class _Known(NamedTuple):
     """clients that acted for a device before its present one"""
 
 
-async def _known(db: Connection, devices: Sequence[Row[Any]], window: Window) -> _Known:
+async def on_record(db: Connection, devices: Sequence[Row[Any]], window: Window) -> OnRecord:
+    """What is on record of some devices over a time."""
     ids = [device.id for device in devices]
     places = sorted({device.connection_number for device in devices if device.connection_number is not None})
     since = window.since - 2 * LOOKS_BACK_S
@@ -157,7 +171,7 @@ async def _known(db: Connection, devices: Sequence[Row[Any]], window: Window) ->
     told: dict[tuple[int, int], list[int]] = defaultdict(list)
     for row in await judged.told(db, ids, since):
         told[row.end_device_id, row.device_group_id].append(row.at)
-    return _Known(
+    return OnRecord(
         controls=_by(controls, "end_device_id"),
         defaults={one.device: content(merged(tuple(p.said for p in one.programs), one.floor)) for one in held},
         changed=await judged.defaults_changed(db, ids),
@@ -177,7 +191,7 @@ def _by(rows: Iterable[Row[Any]], column: str) -> dict[int, list[Row[Any]]]:
     return found
 
 
-def _verdicts(devices: Sequence[Row[Any]], known: _Known, window: Window, policy: Policy) -> Verdicts:
+def _verdicts(devices: Sequence[Row[Any]], known: OnRecord, window: Window, policy: Policy) -> Verdicts:
     lengths = {device.id: _lengths(device, known) for device in devices}
     longest = max((length for of in lengths.values() for length in of.values()), default=GRID_S)
     window = Window(window.since // longest * longest, window.until)
@@ -194,7 +208,7 @@ def _tolerance_w(device: Row[Any], policy: Policy) -> float:
     return max(policy.tolerance_w, policy.tolerance_share * (rating(device).watts or 0))
 
 
-def limits_of(device: Row[Any], known: _Known, window: Window, policy: Policy) -> dict[Direction, list[Step]]:
+def limits_of(device: Row[Any], known: OnRecord, window: Window, policy: Policy) -> dict[Direction, list[Step]]:
     """The limits of a device over a time, by direction; a direction without any is left out."""
     rows = known.controls.get(device.id, [])
     default = reach.as_held(device, known.defaults.get(device.id, {}), by_default=True)
@@ -261,7 +275,7 @@ def held_until_withdrawn(row: Row[Any], *, at_once: bool) -> tuple[int, int] | N
     return (start, end) if end > start else None
 
 
-def _facts(rows: Sequence[Row[Any]], known: _Known, device: Row[Any], policy: Policy) -> dict[int, Facts]:
+def _facts(rows: Sequence[Row[Any]], known: OnRecord, device: Row[Any], policy: Policy) -> dict[int, Facts]:
     found = {}
     for row in rows:
         told = known.told.get((device.id, row.device_group_id), ())
@@ -280,7 +294,7 @@ def _facts(rows: Sequence[Row[Any]], known: _Known, device: Row[Any], policy: Po
 
 
 def _intervals(
-    device: Row[Any], direction: Direction, limits: Sequence[Step], *, known: _Known, window: Window, length: int
+    device: Row[Any], direction: Direction, limits: Sequence[Step], *, known: OnRecord, window: Window, length: int
 ) -> list[Interval]:
     """The intervals of a direction with what was measured in them."""
     meters = _meters(device, direction, known)
@@ -288,10 +302,13 @@ def _intervals(
     number = device.connection_number
     exempt = () if number is None else known.exempt.get(number, ())
     flaw = _flaw(device, direction, known)
+    unsupported = _unsupported(device, direction)
+    starts = range(window.since, window.until - length + 1, length)
+    touching = [one.by_interval(starts, length) for one in meters]
     found = []
-    for start in range(window.since, window.until - length + 1, length):
+    for n, start in enumerate(starts):
         end = start + length
-        seen = measured(meters, start, end)
+        seen = measured([Meter(one.proven, there[n]) for one, there in zip(meters, touching, strict=True)], start, end)
         if seen.watts is not None:
             seen = seen._replace(watts=direction.sign * seen.watts, flaw=seen.flaw or flaw)
         is_excused = any(one.start < end and one.end > start for one in exempt)
@@ -299,11 +316,12 @@ def _intervals(
         is_shared = any(start < one.until < end for one in known.acted.get(device.id, ()))
         excused = "exempted" if is_excused or is_shared else ""
         out = any(since < end and start < until for since, until in opted)
-        found.append(Interval(start, length, seen, _exempt(device, direction, start) or excused, out))
+        exempt_as = "unregistered" if start < device.registered else unsupported
+        found.append(Interval(start, length, seen, exempt_as or excused, out))
     return found
 
 
-def _flaw(device: Row[Any], direction: Direction, known: _Known) -> str:
+def _flaw(device: Row[Any], direction: Direction, known: OnRecord) -> str:
     """Why what a device's client posts can not be relied on."""
     if device.skew_s is not None and device.skew_s > CLOCK_S:
         return "clock"
@@ -313,16 +331,14 @@ def _flaw(device: Row[Any], direction: Direction, known: _Known) -> str:
     return "no_rating" if sent or PERCENT in known.defaults.get(device.id, {}) else ""
 
 
-def _exempt(device: Row[Any], direction: Direction, start: int) -> str:
-    """Why a device has nothing to keep at a time."""
-    if start < device.registered:
-        return "unregistered"
+def _unsupported(device: Row[Any], direction: Direction) -> str:
+    """Why a device can keep no limit of a direction, whatever the time; empty: it can."""
     modes = [mode for mode in MODES[direction] if mode != PERCENT]
     lacking = reach.unsupported(device, modes)
     return "unsupported" if len(lacking) == len(modes) else ""
 
 
-def _opted_out(device: Row[Any], limits: Sequence[Step], known: _Known) -> list[tuple[int, int]]:
+def _opted_out(device: Row[Any], limits: Sequence[Step], known: OnRecord) -> list[tuple[int, int]]:
     """The times in which a device's customer had opted out of the control that held."""
     numbers = {int(row.mrid, 16): row.id for row in known.controls.get(device.id, ())}
     ends = [step.start for step in limits[1:]]
@@ -334,7 +350,7 @@ def _opted_out(device: Row[Any], limits: Sequence[Step], known: _Known) -> list[
     return found
 
 
-def _meters(device: Row[Any], direction: Direction, known: _Known) -> list[Meter]:
+def _meters(device: Row[Any], direction: Direction, known: OnRecord) -> list[Meter]:
     """The meters that show what a limit of this direction bounds."""
     found = []
     for rows in _mirrors(device, direction, known):
@@ -343,7 +359,7 @@ def _meters(device: Row[Any], direction: Direction, known: _Known) -> list[Meter
     return found
 
 
-def _mirrors(device: Row[Any], direction: Direction, known: _Known) -> list[list[Row[Any]]]:
+def _mirrors(device: Row[Any], direction: Direction, known: OnRecord) -> list[list[Row[Any]]]:
     """The readings of each meter of the right place: of the whole connection, or of the device alone."""
     there = known.peers.get(device.connection_number, [device.id]) if direction.at_site else [device.id]
     rows = [row for one in there for row in known.power.get(one, ())]
@@ -369,7 +385,7 @@ def _readings(rows: Sequence[Row[Any]], sign: ReadingSign) -> list[Metered]:
     return [Metered(start, duration, value) for (start, duration), value in total.items()]
 
 
-def _lengths(device: Row[Any], known: _Known) -> dict[Direction, int]:
+def _lengths(device: Row[Any], known: OnRecord) -> dict[Direction, int]:
     """By direction the seconds of an interval: five minutes, or the meter's own where that is longer."""
     found = {}
     for direction in Direction:

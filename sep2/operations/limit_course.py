@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Row
 
-from sep2.operations import in_force
+from sep2.operations import in_force, inherited
 from sep2.operations.judging import held_until_withdrawn
 from sep2.rules.authority import ONLY_OVERRIDES, Holding, Program, Said, Stretch, course, said_by
 from sep2.rules.limits import MODES
@@ -38,16 +38,44 @@ async def limit_course(
     at_once: whether a scheduled control shows as superseded as soon as its successor is made.
     without_overrides: what would have held if no override and no backstop had.
     """
-    groups = await listing_register.defaults_over(db, device_id)
-    if without_overrides:
-        groups = [row for row in groups if row.role not in ONLY_OVERRIDES]
-    rows = await judged.controls(db, [device_id], *span)
-    programs = [*_programs(groups, rows, at_once=at_once), await in_force.floor_over(db, groups)]
-    by_program, by_mrid = in_force.sources(groups), {int(row.mrid, 16): row for row in rows}
+    said = (await said_to(db, [device_id], span))[device_id]
+    return course_of(said, span, at_once=at_once, without_overrides=without_overrides)
+
+
+class SaidTo(NamedTuple):
+    """What was said to a device over a time: groups with their defaults, their controls, and the utility's floor."""
+
+    groups: Sequence[Row[Any]]
+    rows: Sequence[Row[Any]]
+    house: inherited.House
+
+    @property
+    def has_overrides(self) -> bool:
+        """Whether any override or backstop was among it."""
+        only = {row.id for row in self.groups if row.role in ONLY_OVERRIDES}
+        return any(row.device_group_id in only for row in self.rows)
+
+
+async def said_to(db: Connection, device_ids: Sequence[int], span: tuple[int, int]) -> dict[int, SaidTo]:
+    """What was said to each of these devices over a time."""
+    groups = await listing_register.defaults_over_each(db, device_ids)
+    house = await inherited.house(db)
+    rows: dict[int, list[Row[Any]]] = defaultdict(list)
+    for row in await judged.controls(db, device_ids, *span):
+        rows[row.end_device_id].append(row)
+    return {one: SaidTo(groups.get(one, []), rows[one], house) for one in device_ids}
+
+
+def course_of(said: SaidTo, span: tuple[int, int], *, at_once: bool, without_overrides: bool = False) -> list[LimitRun]:
+    """The limits of a device over a time from what was said to it: see `limit_course`."""
+    groups = [row for row in said.groups if not (without_overrides and row.role in ONLY_OVERRIDES)]
+    programs = [*_programs(groups, said.rows, at_once=at_once), in_force.floor_below(groups, said.house)]
+    by_program, by_mrid = in_force.sources(groups), {int(row.mrid, 16): row for row in said.rows}
+    stretches = course(programs, *span)
     found: list[LimitRun] = []
     for mode, direction in DIRECTIONS.items():
-        runs = [_run(one, one.modes[mode], direction, (by_program, by_mrid)) for one in _with(programs, span, mode)]
-        found += _joined(runs)
+        there = [one for one in stretches if mode in one.modes]
+        found += _joined([_run(one, one.modes[mode], direction, (by_program, by_mrid)) for one in there])
     return found
 
 
@@ -61,10 +89,6 @@ def _programs(groups: Sequence[Row[Any]], rows: Sequence[Row[Any]], *, at_once: 
         Program(int(row.program_mrid, 16), row.primacy, said[row.device_group_id], in_force.modes_of(row), None)
         for row in groups
     ]
-
-
-def _with(programs: Sequence[Program], span: tuple[int, int], mode: str) -> list[Stretch]:
-    return [one for one in course(programs, *span) if mode in one.modes]
 
 
 def _run(

@@ -16,11 +16,21 @@ def encoded(shares: Mapping[str, Limits]) -> str:
     return json.dumps({key: list(limits) for key, limits in shares.items()}, sort_keys=True)
 
 
+def decoded(row: Row[Any]) -> dict[str, Limits]:
+    """The limits by place of a stored override; empty where they are the same everywhere."""
+    return {key: Limits(*limits) for key, limits in json.loads(row.shares).items()}
+
+
 def limits_at(row: Row[Any], place: Place) -> Limits:
     """What a stored override asks for at a place."""
+    return limits_by(row, place.key)
+
+
+def limits_by(row: Row[Any], key: str) -> Limits:
+    """The same by the key of the place."""
     if row.shares == "{}":
         return limits_of(row)
-    said = json.loads(row.shares).get(place.key)
+    said = json.loads(row.shares).get(key)
     return limits_of(row) if said is None else Limits(*said)
 
 

@@ -13,13 +13,13 @@ from sep2.operations.alarms import warn_of_inexpressible
 from sep2.operations.controls import issue_controls, withdraw
 from sep2.operations.coverage import Coverage, covered, drawn
 from sep2.operations.issuing import LONGEST_REASON, NewControl, check_fits
-from sep2.operations.letting_go import let_go, programs_beside
 from sep2.operations.override_answers import Released, Sent, Told
 from sep2.operations.override_shares import encoded, shared_with
 from sep2.operations.places import Place, not_reached, places_of, programs_at_each, with_curves
 from sep2.operations.plausible import check_size
 from sep2.operations.resuming import Ease
-from sep2.operations.standing import NARROW
+from sep2.operations.spread_end import issue_spread_end, programs_beside
+from sep2.operations.standing import NARROW, role_of
 from sep2.operations.tightening import Part, There
 from sep2.rules.authority import LOOSENING, OVERRIDE, PRIMACIES, REASONS, Primacies, Role
 from sep2.rules.events import Status
@@ -121,34 +121,62 @@ async def send(db: Connection, new: NewOverride, now: int, terms: Terms) -> Sent
     devices = shared_with(await devices_of(db, new), new.shares)
     coverage = coverage_of(await _places(db, new, devices), new)
     places = coverage.told
-    role = Role.OVERRIDE if new.scope in NARROW else Role.WIDE_OVERRIDE
     if not new.anyway and not new.shares:
         check_size(new.limits, places)
     override_id = await overrides.add(db, **columns_of(new, now, end))
-    told, tightens = [], False
-    for first in range(0, len(places), PLACES_AT_ONCE):
-        several = places[first : first + PLACES_AT_ONCE]
-        programs = await programs_at_each(db, several, now, terms.primacies)
-        there = await tightening.there_at(db, several, now)
-        for place, its_programs, is_there in zip(several, programs, there, strict=True):
-            one = _Sending(db, new, place, now, end, terms, role)
-            done, does = await one.send(its_programs, is_there)
-            tightens |= does or (done is not None and done.loosens)
-            if done is not None:
-                told.append(done)
-    await overrides.tie(db, override_id, [number for one in told for number in one.created])
-    await warn_of_inexpressible(db, [one.program for one in told], new.limits, now, modes=set(new.modes))
+    told, tightens = await _issue_at(db, override_id, new, places, now=now, terms=terms)
     asked = asked_in(devices, coverage, new)
     untold = not_reached(new.limits, asked, [one.place for one in told])
     if not told:
         raise OverrideReachesNobody(_why_nobody(untold, coverage) or new.subject or new.scope)
     if not tightens and new.kind in (OVERRIDE, LOOSENING):
         raise OverrideLoosens(_named(new.limits))
-    if role is Role.WIDE_OVERRIDE:
-        row = await overrides.one(db, override_id)
-        for other in await standing.others_beside(db, row, now) if row else ():
-            await other.issue(db, now, is_sent=True, most_ahead=terms.most_ahead)
+    await _renew_beside(db, override_id, now, terms)
     return Sent(override_id, tuple(told), tuple(untold), coverage.left_out, coverage.named)
+
+
+async def send_more(db: Connection, override_id: int, new: NewOverride, *, now: int, terms: Terms) -> list[Told]:
+    """Have more places follow an override that stands, or places that do follow it with lower limits: its `shares`.
+
+    new: what is said of it from now on, of these places alone.
+    """
+    await db.in_turn()
+    devices = shared_with(await devices_of(db, new), new.shares)
+    coverage = coverage_of(await _places(db, new, devices), new)
+    told, _ = await _issue_at(db, override_id, new, coverage.told, now=now, terms=terms)
+    if told:
+        await _renew_beside(db, override_id, now, terms)
+    return told
+
+
+async def _issue_at(
+    db: Connection, override_id: int, new: NewOverride, places: Sequence[Place], *, now: int, terms: Terms
+) -> tuple[list[Told], bool]:
+    """What each place is told, and whether that is tighter for anybody than what would hold."""
+    assert new.end is not None  # it was checked
+    told, tightens = [], False
+    for first in range(0, len(places), PLACES_AT_ONCE):
+        several = places[first : first + PLACES_AT_ONCE]
+        programs = await programs_at_each(db, several, now, terms.primacies)
+        there = await tightening.there_at(db, several, now)
+        for place, its_programs, is_there in zip(several, programs, there, strict=True):
+            one = _Sending(db, new, place, now, new.end, terms, role_of(new))
+            done, does = await one.send(its_programs, is_there)
+            tightens |= does or (done is not None and done.loosens)
+            if done is not None:
+                told.append(done)
+    await overrides.tie(db, override_id, [number for one in told for number in one.created])
+    await warn_of_inexpressible(db, [one.program for one in told], new.limits, now, modes=set(new.modes))
+    return told, tightens
+
+
+async def _renew_beside(db: Connection, override_id: int, now: int, terms: Terms) -> None:
+    """Issue overrides beside one of many places anew where they carry its limit."""
+    row = await overrides.one(db, override_id)
+    if row is None or role_of(row) is not Role.WIDE_OVERRIDE:
+        return
+    for other in await standing.others_beside(db, row, now):
+        await other.issue(db, now, is_sent=True, most_ahead=terms.most_ahead)
 
 
 async def devices_of(db: Connection, new: NewOverride) -> Sequence[Row[Any]]:
@@ -301,7 +329,7 @@ async def release(
         again += done.reissued
         renewed |= set(done.programs)
         if wide_s and not renewed.intersection(await programs_beside(db, group_id)):
-            again += await let_go(db, override_id, several, now, spread_s=wide_s)
+            again += await issue_spread_end(db, override_id, several, now, spread_s=wide_s)
     for other in others:
         again += await other.issue(db, now, is_sent=False, most_ahead=most_ahead, ramp_tms=wide_s * 100)
     await overrides.released(db, override_id, now)

@@ -13,6 +13,7 @@ KINDS: dict[str, type[Any]] = {
     "DERSettings": w.DERSettings,
     "DERStatus": w.DERStatus,
     "DERAvailability": w.DERAvailability,
+    "LoadShedAvailability": w.LoadShedAvailability,
 }
 UNSEEN = ("href", "subscribable")
 

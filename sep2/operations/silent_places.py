@@ -1,19 +1,23 @@
 """Connections whose own devices are silent while their aggregators speak: what is silent is the place, not a cloud."""
 
+import json
 from collections.abc import Collection
 
-from sep2.operations.alarms import CLIENT_SILENT, DEVICE_SILENT, MASS_SILENCE
-from sep2.store import alarms, devices
+from sep2.store import marks
 from sep2.store.connection import Connection
+
+SILENT_PLACES = "silent places"
+"""The mark that names every connection that is silent; alarms name no more than some hundreds."""
+
+
+async def note_silent_places(db: Connection, names: Collection[str]) -> None:
+    """Note which connections are silent, as it was seen just now."""
+    said = json.dumps(sorted(names))
+    if await marks.value(db, SILENT_PLACES) != said:
+        await marks.put(db, SILENT_PLACES, said)
 
 
 async def silent_connections(db: Connection, names: Collection[str]) -> set[str]:
-    """Return which of these connections are silent, by the alarms that the server raised for silence."""
-    wanted, silent = set(names), set[str]()
-    for code in (DEVICE_SILENT, MASS_SILENCE):
-        for row in await alarms.standing_of(db, code):
-            silent |= set(await alarms.members_about(db, code, row.subject))
-    silent |= {row.subject for row in await alarms.standing_of(db, CLIENT_SILENT)}
-    # A device that is its own client is silent under that client's name.
-    own = await devices.own_connections(db, sorted(silent - wanted)) if silent else {}
-    return {own.get(name, name) for name in silent} & wanted
+    """Return which of these connections were silent when that was looked at last."""
+    said = await marks.value(db, SILENT_PLACES)
+    return set(json.loads(said)) & set(names) if said else set()

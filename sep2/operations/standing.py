@@ -8,7 +8,7 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Row
 
@@ -28,7 +28,15 @@ NARROW = ("connection", "device")
 ROLES = (Role.OVERRIDE, Role.WIDE_OVERRIDE)
 
 
-def role_of(row: Row[Any]) -> Role:
+class Scoped(Protocol):
+    """An override, stored or to be sent."""
+
+    @property
+    def scope(self) -> str:
+        """What kind of subject it is for."""
+
+
+def role_of(row: Scoped) -> Role:
     """Which program of a place an override is sent in."""
     return Role.OVERRIDE if row.scope in NARROW else Role.WIDE_OVERRIDE
 

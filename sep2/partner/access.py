@@ -19,6 +19,11 @@ from sep2.store.market import register
 from sep2.store.market.facts import AsOf
 from sep2.terminal import request_id
 
+BASE = "/market/v1"
+ISO = f"{BASE}/iso"
+FOR_ALL = tuple(f"{BASE}/{name}" for name in ("party", "messages", "keys", "webhooks", "profile", "openapi.json"))
+"""Paths, with those below them, that are for every party; the others are for aggregators, those below `iso` are not."""
+SYSTEM_OPERATOR = "iso"
 PURPOSES = ("market", "both")
 ACTIVE = "active"
 
@@ -31,6 +36,10 @@ class PartyNotActive(Forbidden):
     """The party takes no part in the market at present."""
 
 
+class NotForThisParty(Forbidden):
+    """This is for parties of another kind: aggregators, or, below `iso`, system operators."""
+
+
 class IdempotencyKeyMissing(BadRequest):
     """A POST needs an Idempotency-Key: sent again under it, it is made once."""
 
@@ -40,6 +49,7 @@ class PartyCaller(Caller):
     """A party, known by its certificate."""
 
     party_id: int = 0
+    kind: str = ""
 
 
 def party_of(rq: Request) -> PartyCaller:
@@ -57,7 +67,8 @@ def gate(state: State) -> Middleware:
         told = request_id.set(request[ID])
         try:
             browsers.check_origin(request)
-            request[CALLER] = await _caller(state, request)
+            request[CALLER] = caller = await _caller(state, request)
+            _check_kind(caller, request.path)
             if request.method == "POST" and HEADER not in request.headers:
                 raise IdempotencyKeyMissing
             return await handler(request)
@@ -89,7 +100,15 @@ async def _caller(state: State, http: web.Request) -> PartyCaller:
         address=address,
         sees=f"party {party.id}",
         party_id=party.id,
+        kind=party.kind,
     )
+
+
+def _check_kind(caller: PartyCaller, path: str) -> None:
+    if any(path == one or path.startswith(f"{one}/") for one in FOR_ALL):
+        return
+    if path.startswith(f"{ISO}/") != (caller.kind == SYSTEM_OPERATOR):
+        raise NotForThisParty(f"{caller.name} is of the kind {caller.kind}")
 
 
 def _lfdi(state: State, http: web.Request) -> str:

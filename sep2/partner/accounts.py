@@ -7,18 +7,19 @@ from sqlalchemy import Row
 
 from sep2.errors import NotFound
 from sep2.operations.market import outages, packing
+from sep2.operations.market.signing_keys import signer
 from sep2.partner import own
 from sep2.partner import register_types as t
 from sep2.partner.access import party_of
+from sep2.partner.common import profile_named, written
 from sep2.rest.route import Request, listed, page
 from sep2.rest.types import Listed, Nothing
 from sep2.rules.market.clocks import day_bounds
 from sep2.rules.market.faults import Fault, Unfit
 from sep2.rules.market.packs import build
-from sep2.rules.market.profiles import read_profile
 from sep2.store.market import intervals
 from sep2.store.market import outages as stored
-from sep2.store.market.facts import AsOf, Written
+from sep2.store.market.facts import AsOf
 
 
 class NotSettled(NotFound):
@@ -33,7 +34,7 @@ async def say_outage(rq: Request, asked: t.OutageSaid) -> t.Outage:
     aggregation = None if its is None else await own.mine(its, "aggregation", now)
     said = {name: getattr(asked, name) for name in ("start", "end", "available_w", "cause", "planned")}
     new = outages.Outage(der, aggregation, **said)
-    number = await outages.say(rq.db, party_of(rq).party_id, new, Written(rq.operator, rq.now, rq.now))
+    number = await outages.say(rq.db, party_of(rq).party_id, new, written(rq))
     row = await stored.one(rq.db, number)
     assert row is not None
     return outage_of(row)
@@ -57,14 +58,14 @@ async def show_evidence(rq: Request, asked: Nothing) -> t.EvidenceOfDay:
     """The signed pack of a local day of your aggregation, as it was settled last."""
     row = await own.mine(rq, "aggregation", AsOf(rq.now))
     market = rq.state.settings.market
-    profile = read_profile(row.profile, market.profiles)
+    profile = profile_named(rq, row.profile)
     day = _day(rq.ids["day"])
     span = day_bounds(day, profile.zone)
     runs = [one for one in await intervals.runs(rq.db, row.id, 0) if one.start < span[1] and span[0] < one.end]
     if not runs:
         raise NotSettled(day.isoformat())
     as_of = max(one.recorded_at for one in runs)
-    signing = packing.signer(market.evidence_key, market.utility_name, rq.now)
+    signing = signer(market.evidence_key, market.utility_name, "evidence", rq.now)
     made = build(*await packing.parts_of(rq.db, row, span, as_of), signing)
     return t.EvidenceOfDay(
         aggregation=row.name,

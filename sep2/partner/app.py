@@ -25,7 +25,7 @@ def make(state: State) -> web.Application:
 
 
 async def _describe(http: web.Request) -> web.Response:
-    said = openapi.document(TITLE, TABLE)
+    said = openapi.document(TITLE, TABLE, posts_need_keys=True)
     schemes = {"certificate": {"type": "mutualTLS"}}
     components = {**said["components"], "securitySchemes": schemes}
     body = {**said, "security": [{"certificate": []}], "components": components}

@@ -9,14 +9,14 @@ from sep2.operations.market.commitments import NewCommitment, promise_of
 from sep2.partner import commitment_types as t
 from sep2.partner import own
 from sep2.partner.access import party_of
+from sep2.partner.common import profile_named, written
 from sep2.rest.route import Request, listed, page
 from sep2.rest.types import Listed, Nothing
 from sep2.rules.market.commitments import Holder, Promise, Span
 from sep2.rules.market.profile import MarketProfile
-from sep2.rules.market.profiles import read_profile
 from sep2.store.market import commitments as stored
 from sep2.store.market import register
-from sep2.store.market.facts import AsOf, Written
+from sep2.store.market.facts import AsOf
 
 ANY = "custom"
 """The profile of a commitment that is of no aggregation."""
@@ -35,10 +35,10 @@ async def request(rq: Request, asked: t.NewCommitment) -> t.CommitmentShown:
         asked.program,
         asked.basis,
     )
-    number = await commitments.request(rq.db, new, profile, _written(rq))
+    number = await commitments.request(rq.db, new, profile, written(rq))
     row = await commitments.find(rq.db, str(number))
     if asked.hold:
-        await commitments.hold(rq.db, row, profile, _written(rq))
+        await commitments.hold(rq.db, row, profile, written(rq))
     return await whole(rq, await commitments.find(rq.db, str(number)))
 
 
@@ -57,21 +57,12 @@ async def move(rq: Request, row: Row[Any], asked: t.CommitmentMove) -> t.Commitm
         asked.program,
         asked.basis,
     )
-    number = await commitments.move(rq.db, row, new, profile, written=_written(rq))
+    number = await commitments.move(rq.db, row, new, profile, written=written(rq))
     return await whole(rq, await commitments.find(rq.db, str(number)))
 
 
 async def _find(rq: Request, noun: str, name: str) -> Row[Any]:
     return await entries.find(rq.db, noun, name, AsOf(rq.now))
-
-
-def _written(rq: Request) -> Written:
-    return Written(rq.operator, rq.now, rq.now)
-
-
-def profile_named(rq: Request, name: str) -> MarketProfile:
-    """A market's rules by their name."""
-    return read_profile(name, rq.state.settings.market.profiles)
 
 
 async def profile_of(rq: Request, row: Row[Any]) -> MarketProfile:

@@ -39,7 +39,7 @@ class DeliverableSpan(Struct, frozen=True, kw_only=True):
     """what members' published limits alone let them do"""
     binding_min: str
     binding_max: str
-    """the element of the network that costs its members most; empty: none does"""
+    """the element of the network, or the override, that costs its members most; empty: none does"""
     cause: str
 
 
@@ -63,3 +63,5 @@ class Deliverables(Struct, frozen=True, kw_only=True):
     nodes: list[NodeDeliverable]
     details: dict[str, str]
     """in words, by cause"""
+    none_because: str = ""
+    """why there is no member, or none at such a node; empty: there is one"""

@@ -9,7 +9,7 @@ from sep2.operations.market import deliverables
 from sep2.operations.market.deliverables import Known, grid
 from sep2.partner import deliverable_types as t
 from sep2.rest.route import Request
-from sep2.rules.market.deliverables import Deliverable, RunSteps, merged
+from sep2.rules.market.deliverables import NOBODY, Deliverable, RunSteps, merged
 from sep2.rules.market.deliverables import deliverables as summed
 from sep2.rules.market.faults import Fault, refuse
 from sep2.rules.told_times import told
@@ -29,8 +29,12 @@ class _Span(NamedTuple):
 async def answer(rq: Request, aggregation: Row[Any], asked: t.DeliverableQuery) -> t.Deliverables:
     """What the aggregation's members can do at each node, in each step."""
     span = await _span(rq, asked)
-    known = await deliverables.look(rq.db, aggregation.id, span[:2], rq.now, at=asked.known_at)
+    known = await deliverables.look(rq.db, aggregation.id, span[:2], rq.now, at=asked.known_at, with_overrides=True)
     nodes = await asyncio.to_thread(_nodes, known, asked.level, span)
+    why = ""
+    if not nodes:
+        why = await _why_none(rq, aggregation, known, asked, span=span)
+        nodes = [_nobody(span)] if asked.level == deliverables.ALL else []
     return t.Deliverables(
         aggregation=aggregation.name,
         level=asked.level,
@@ -40,7 +44,19 @@ async def answer(rq: Request, aggregation: Row[Any], asked: t.DeliverableQuery) 
         run_ids=known.run_ids,
         nodes=nodes,
         details={cause: text for cause, text in known.details.items() if cause},
+        none_because=why,
     )
+
+
+async def _why_none(rq: Request, row: Row[Any], known: Known, asked: t.DeliverableQuery, *, span: _Span) -> str:
+    if known.members:
+        return f"{row.name}: no member is at a node of the level {asked.level}"
+    return await deliverables.why_nobody(rq.db, row, span[:2], asked.known_at)
+
+
+def _nobody(span: _Span) -> t.NodeDeliverable:
+    nothing = _shown(Deliverable(deliverables.ALL, span.start, span.end, 0, 0, cause=NOBODY))
+    return t.NodeDeliverable(node=deliverables.ALL, members=0, spans=[nothing])
 
 
 async def _span(rq: Request, asked: t.DeliverableQuery) -> _Span:

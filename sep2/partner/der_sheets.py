@@ -59,7 +59,11 @@ def _read(
 ) -> NewDer | None:
     """One line as a DER, or None and what is wrong with it among the faults."""
     party = row.get("party") or sheet.party or ""
-    wrong = [] if party in parties else [Fault(f"{path}party", "unknown_party", party, "`sep2 party list` shows them")]
+    wrong = (
+        []
+        if party in parties
+        else [Fault(f"{path}party", "unknown_party", party, "a party of the register (`sep2 party list`)")]
+    )
     said: dict[str, Any] = {}
     for column, kind in FIELDS.items():
         if row.get(column):

@@ -6,10 +6,13 @@ from typing import Any
 from sqlalchemy import Row
 
 from sep2.operations.market import hooks
+from sep2.operations.market.signing_keys import signer
 from sep2.partner import override_types as t
 from sep2.partner.access import party_of
 from sep2.rest.route import Request
 from sep2.rest.types import Done, Listed, Nothing
+from sep2.rules.market.message_signatures import public_key
+from sep2.rules.market.message_words import words
 from sep2.store.market import messages as stored
 
 
@@ -18,6 +21,12 @@ async def list_messages(rq: Request, asked: t.MessagesQuery) -> t.Messages:
     number = party_of(rq).party_id
     rows = await stored.after(rq.db, number, asked.after, asked.limit)
     return t.Messages(messages=[_message(row) for row in rows], last=await stored.last(rq.db, number))
+
+
+async def show_keys(rq: Request, asked: Nothing) -> t.Keys:
+    """The keys (a JWK set) that copies of your messages are signed with: the header `webhook-jws`, a detached JWS."""
+    market = rq.state.settings.market
+    return t.Keys(keys=[public_key(signer(market.message_key, market.utility_name, "messages", rq.now))])
 
 
 async def list_webhooks(rq: Request, asked: Nothing) -> Listed[t.Webhook]:
@@ -51,7 +60,8 @@ async def remove_webhook(rq: Request, asked: Nothing) -> Done:
 
 def _message(row: Row[Any]) -> t.Message:
     names = ("sequence", "kind", "subject", "created", "sha256")
-    return t.Message(body=json.loads(row.body), **{name: getattr(row, name) for name in names})
+    body = json.loads(row.body)
+    return t.Message(body=body, says=words(row.kind, body), **{name: getattr(row, name) for name in names})
 
 
 def _hook(row: Row[Any]) -> dict[str, Any]:

@@ -100,6 +100,8 @@ class Message(Struct, frozen=True, kw_only=True):
     kind: str
     subject: str
     created: int
+    says: str
+    """in words, with times in the utility's zone"""
     sha256: str
     """of the body, as JSON with sorted keys and without blanks"""
     body: dict[str, Any]
@@ -110,6 +112,12 @@ class Messages(Struct, frozen=True, kw_only=True):
 
     messages: list[Message]
     last: int
+
+
+class Keys(Struct, frozen=True, kw_only=True):
+    """A JWK set (RFC 7517)."""
+
+    keys: list[dict[str, Any]]
 
 
 class WebhookSaid(Asked, frozen=True, kw_only=True):

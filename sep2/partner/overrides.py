@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import Row
 
 from sep2.operations.issuing import limits_of
-from sep2.operations.market import overrides
+from sep2.operations.market import override_notices, overrides
 from sep2.operations.market.overrides import Answer
 from sep2.operations.overrides import state_of
 from sep2.partner import override_types as t
@@ -30,7 +30,7 @@ async def list_overrides(rq: Request, asked: t.OverrideQuery) -> Listed[t.OwnOve
 async def show_override(rq: Request, asked: Nothing) -> t.OwnOverrideShown:
     """One override: what it does to your DERs and plans, and what you have answered."""
     row = await _mine(rq)
-    effect = overrides.effect_of(row)
+    effect = override_notices.effect_of(row)
     answers = [one for one in await stored.answers(rq.db, [row.id]) if one.party_id == party_of(rq).party_id]
     return t.OwnOverrideShown(
         **_of(row, await stored.notices(rq.db, [row.id]), rq.now),

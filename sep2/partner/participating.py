@@ -14,14 +14,14 @@ from sep2.partner import own
 from sep2.partner import register_types as t
 from sep2.partner import types as shown_as
 from sep2.partner.access import party_of
+from sep2.partner.common import profile_named, refuse_known, written
 from sep2.rest.route import Request
 from sep2.rest.types import Nothing
-from sep2.rules.market.profile import MarketProfile
-from sep2.rules.market.profiles import fingerprint, read_profile
+from sep2.rules.market.profiles import fingerprint
 from sep2.rules.market.register import AggregationFacts
 from sep2.rules.names import key_of
 from sep2.store.market import facts, register
-from sep2.store.market.facts import AsOf, Written
+from sep2.store.market.facts import AsOf
 
 FIELDS = AggregationFacts.__struct_fields__
 REVIEWED = ("model", "iso_nodes", "services", "market_agent", "dispatch_agent", "telemetry_class")
@@ -39,23 +39,23 @@ async def before_aggregation(rq: Request, asked: Nothing) -> Any:
 
 async def put_aggregation(rq: Request, asked: t.AggregationSaid) -> t.AggregationPut:
     """The aggregation as it is to be from now on, new or changed; members are added with its changes."""
-    written = _written(rq, asked.valid_from)
+    new = written(rq, asked.valid_from)
     profiles = rq.state.settings.market.profiles
     said = {name: getattr(asked, name) for name in FIELDS}
     try:
-        row = await own.mine(rq, "aggregation", AsOf(written.start))
+        row = await own.mine(rq, "aggregation", AsOf(new.start))
     except NotFound:
-        await _refuse_known(rq)
+        await refuse_known(rq, "aggregation")
         party = await own.party_row(rq)
-        new = AggregationFacts(**{**said, "iso_resource_id": ""})
+        first = AggregationFacts(**{**said, "iso_resource_id": ""})
         name = rq.ids["aggregation"]
-        await aggregations.add_aggregation(rq.db, name, party, new, own=profiles, written=written)
-        return await _shown(rq, written.start, created=True)
+        await aggregations.add_aggregation(rq.db, name, party, first, own=profiles, written=new)
+        return await _shown(rq, new.start, created=True)
     if row.status != aggregations.PROPOSED:
         _refuse_growth(row, aggregations.said_of(row), said)
     said["iso_resource_id"] = aggregations.said_of(row).iso_resource_id
-    await aggregations.set_aggregation(rq.db, row, said, own=profiles, written=written)
-    return await _shown(rq, written.start, created=False)
+    await aggregations.set_aggregation(rq.db, row, said, own=profiles, written=new)
+    return await _shown(rq, new.start, created=False)
 
 
 def _refuse_growth(row: Row[Any], known: AggregationFacts, said: Mapping[str, Any]) -> None:
@@ -65,31 +65,20 @@ def _refuse_growth(row: Row[Any], known: AggregationFacts, said: Mapping[str, An
         raise NeedsReview(f"{', '.join(changed)}: {row.name} is {row.status}")
 
 
-async def _refuse_known(rq: Request) -> None:
-    """A name that another aggregation has, or an own one at another time, is no new one."""
-    try:
-        known = await entries.identity(rq.db, "aggregation", rq.ids["aggregation"])
-    except NotFound:
-        return
-    if known.party_id != party_of(rq).party_id:
-        raise entries.UnknownAggregation(rq.ids["aggregation"][:80])
-    raise entries.NotThen(known.name)
-
-
 async def change_members(rq: Request, asked: t.ChangesSaid) -> t.Changed:
     """The members of the aggregation with those that join and without those that leave; who is new is reviewed."""
-    row, written = await own.mine(rq, "aggregation", AsOf(rq.now)), _written(rq, asked.valid_from)
+    row, at_once = await own.mine(rq, "aggregation", AsOf(rq.now)), written(rq)
     names = [*(one.der for one in asked.end), *(one.der for one in asked.add)]
     ders = await _own_ders(rq, names)
-    for one in asked.end:
-        await aggregations.end_member(rq.db, row, ders[one.der], _written(rq, one.valid_to))
+    leaving = [aggregations.Leaving(ders[one.der], written(rq, one.valid_to).start) for one in asked.end]
+    await aggregations.end_members(rq.db, row, leaving, at_once)
     if asked.add:
         new = [NewMember(ders[one.der], one.share_ppm, one.valid_to, one.iso_node) for one in asked.add]
-        await aggregations.add_members(rq.db, row, new, _profile(rq, row.profile), written=written)
+        profile = profile_named(rq, row.profile)
+        await aggregations.add_members(rq.db, row, new, profile, written=written(rq, asked.valid_from))
     await grouping.follow(rq.db, rq.now)
     review = None
     if asked.add and row.status in aggregations.TAKES_PART:
-        at_once = _written(rq, None)
         review = await reviews.submit(rq.db, row, own=rq.state.settings.market.profiles, written=at_once)
     found = await register.members(rq.db, row.id, AsOf(rq.now))
     return t.Changed(members=[own.member_of(one) for one in found], review=review)
@@ -109,14 +98,14 @@ async def submit_aggregation(rq: Request, asked: Nothing) -> shown_as.ReviewShow
     """The review of the aggregation that is handed in: its clock runs, or it says what is missing."""
     row = await own.mine(rq, "aggregation", AsOf(rq.now))
     profiles = rq.state.settings.market.profiles
-    number = await reviews.submit(rq.db, row, own=profiles, written=_written(rq, None))
+    number = await reviews.submit(rq.db, row, own=profiles, written=written(rq))
     return await own.review_shown(rq, str(number))
 
 
 async def withdraw_aggregation(rq: Request, asked: t.Withdrawal) -> shown_as.Aggregation:
     """The aggregation takes part until the notice of its market has passed."""
     row = await own.mine(rq, "aggregation", AsOf(rq.now))
-    await aggregations.withdraw(rq.db, row, _profile(rq, row.profile), _written(rq, None))
+    await aggregations.withdraw(rq.db, row, profile_named(rq, row.profile), written(rq))
     return await own.show_aggregation(rq, own.NOW)
 
 
@@ -135,18 +124,10 @@ async def show_profile(rq: Request, asked: t.ProfileQuery) -> t.ProfileShown:
     if asked.aggregation is not None:
         its = own.named(rq, aggregation=asked.aggregation)
         name = (await own.mine(its, "aggregation", AsOf(rq.now))).profile
-    profile = _profile(rq, name or "custom")
+    profile = profile_named(rq, name or "custom")
     rules = msgspec.to_builtins(profile)
     del rules["sources"]
     return t.ProfileShown(name=profile.name, title=profile.title, sha256=fingerprint(profile), rules=rules)
-
-
-def _profile(rq: Request, name: str) -> MarketProfile:
-    return read_profile(name, rq.state.settings.market.profiles)
-
-
-def _written(rq: Request, start: int | None) -> Written:
-    return Written(rq.operator, rq.now, rq.now if start is None else start)
 
 
 async def _shown(rq: Request, at: int, *, created: bool) -> t.AggregationPut:

@@ -110,7 +110,7 @@ class VerdictSaid(Struct, frozen=True, kw_only=True):
     server_version: str
     took_ms: int
     too_late: bool
-    """an ok that turned to a limit sooner before its time than the market allows"""
+    """an ok that became a limit sooner before its time than the market allows"""
 
 
 class PlanShown(Plan, frozen=True, kw_only=True):

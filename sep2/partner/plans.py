@@ -11,6 +11,7 @@ from sep2.operations.market import plans, verdicts
 from sep2.operations.market.plans import NewPlan
 from sep2.operations.market.verdicts import VerdictBody
 from sep2.partner import plan_types as t
+from sep2.partner.common import written
 from sep2.rest.route import Request, listed, page
 from sep2.rest.types import Listed
 from sep2.rules.market.credit import DAY_S
@@ -22,7 +23,6 @@ from sep2.rules.market.shares import WHOLE_PPM
 from sep2.store.connection import Connection
 from sep2.store.market import bands
 from sep2.store.market import plans as stored
-from sep2.store.market.facts import Written
 from sep2.store.market.plans import Which
 from sep2.store.market.series import unpacked
 
@@ -45,8 +45,7 @@ async def submit(rq: Request, aggregation: Row[Any], asked: t.PlanSaid, source: 
         source=source,
     )
     own = rq.state.settings.market.profiles
-    written = Written(rq.operator, rq.now, rq.now)
-    number, version = await plans.submit(rq.db, aggregation, new, own=own, written=written)
+    number, version = await plans.submit(rq.db, aggregation, new, own=own, written=written(rq))
     rq.after.append(rq.state.plan_verdicts.wake)
     rows = await stored.versions(rq.db, number)
     return _plan(next(row for row in rows if row.id == version))

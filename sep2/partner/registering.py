@@ -9,17 +9,18 @@ import msgspec
 from sqlalchemy import Row
 
 from sep2.errors import NotFound
-from sep2.operations.market import ders, entries, reviews
+from sep2.operations.market import ders, reviews
 from sep2.partner import own
 from sep2.partner import register_types as t
 from sep2.partner.access import party_of
+from sep2.partner.common import refuse_known, written
 from sep2.partner.der_sheets import COLUMNS, Sheet, read_sheet
 from sep2.rest.route import Request
 from sep2.rest.types import WORDS, Nothing
 from sep2.rules.market.faults import Fault, refuse
 from sep2.rules.market.register import DerFacts
 from sep2.store.market import register
-from sep2.store.market.facts import AsOf, Written
+from sep2.store.market.facts import AsOf
 
 FIELDS = DerFacts.__struct_fields__
 
@@ -32,34 +33,22 @@ async def before_der(rq: Request, asked: Nothing) -> Any:
 async def put_der(rq: Request, asked: t.DerSaid) -> t.DerPut:
     """The component DER as it is to be from now on, new or changed; some changes open a review."""
     start = rq.now if asked.valid_from is None else asked.valid_from
-    written = Written(rq.operator, rq.now, start)
+    new = written(rq, asked.valid_from)
     said = _facts(asked)
     try:
         row = await own.mine(rq, "der", AsOf(start))
     except NotFound:
-        await _refuse_known(rq)
-        new = _new(rq.ids["der"], said, asked, party_of(rq).party_id, now=rq.now)
-        await ders.add_ders(rq.db, [new], written)
+        await refuse_known(rq, "der")
+        first = _new(rq.ids["der"], said, asked, party_of(rq).party_id, now=rq.now)
+        await ders.add_ders(rq.db, [first], new)
         return await _shown(rq, start, created=True, opened=[])
     before = ders.said_of(row)
-    after = await ders.set_der(rq.db, row, msgspec.structs.asdict(said) | {"confirmed": asked.confirmed}, written)
+    after = await ders.set_der(rq.db, row, msgspec.structs.asdict(said) | {"confirmed": asked.confirmed}, new)
     if asked.consent is not None:
-        await ders.consent(rq.db, row, _consent(asked.consent, rq.now), Written(rq.operator, rq.now, rq.now))
+        await ders.consent(rq.db, row, _consent(asked.consent, rq.now), written(rq))
     change = reviews.DerChange(row, before, after)
-    at_once = Written(rq.operator, rq.now, rq.now)
-    opened = await reviews.follow_change(rq.db, change, own=rq.state.settings.market.profiles, written=at_once)
+    opened = await reviews.follow_change(rq.db, change, own=rq.state.settings.market.profiles, written=written(rq))
     return await _shown(rq, start, created=False, opened=opened)
-
-
-async def _refuse_known(rq: Request) -> None:
-    """A name that another party's DER has, or an own one at another time, is no new one."""
-    try:
-        known = await entries.identity(rq.db, "der", rq.ids["der"])
-    except NotFound:
-        return
-    if known.party_id != party_of(rq).party_id:
-        raise entries.UnknownDer(rq.ids["der"][:80])
-    raise entries.NotThen(known.name)
 
 
 async def add_ders(rq: Request, asked: t.DersSaid) -> t.DersAdded:
@@ -67,7 +56,7 @@ async def add_ders(rq: Request, asked: t.DersSaid) -> t.DersAdded:
     if bool(asked.csv) == bool(asked.ders):
         refuse([Fault("ders", "empty" if not asked.csv else "two_forms", "", "either ders, or csv")])
     new = await _from_csv(rq, asked) if asked.csv else _from_rows(rq, asked)
-    await ders.add_ders(rq.db, new, Written(rq.operator, rq.now, rq.now))
+    await ders.add_ders(rq.db, new, written(rq))
     return t.DersAdded(added=len(new))
 
 

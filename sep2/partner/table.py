@@ -1,12 +1,14 @@
-"""Every route of the market API: an aggregator's own entries, what they can do, plans and verdicts."""
+"""Every route of the market API: of aggregators, of system operators below `iso`, and those for both."""
 
 import msgspec
 
 from sep2.operations.market import plans as operations
 from sep2.partner import (
+    access,
     accounts,
     commitments,
     deliverables,
+    iso,
     messages,
     overrides,
     own,
@@ -16,16 +18,17 @@ from sep2.partner import (
 )
 from sep2.partner import deliverable_types as d
 from sep2.partner import plan_types as t
-from sep2.partner.access import party_of
+from sep2.partner.access import ISO, party_of
 from sep2.rest.route import Request, Route
 from sep2.rest.types import Listed
 from sep2.rules.roles import OPERATOR, VIEWER
 from sep2.store.market.facts import AsOf
 from sep2.store.market.plans import Which
 
-BASE = "/market/v1"
+BASE = access.BASE
 _WEBHOOK = f"{BASE}/webhooks/{{webhook}}"
 _AGGREGATION = f"{BASE}/aggregations/{{aggregation}}"
+_OF_ISO = f"{ISO}/aggregations/{{aggregation}}"
 
 
 async def show_deliverable(rq: Request, asked: d.DeliverableQuery) -> d.Deliverables:
@@ -121,8 +124,19 @@ TABLE = (
     Route("GET", f"{BASE}/overrides/{{override}}", overrides.show_override, VIEWER),
     Route("POST", f"{BASE}/overrides/{{override}}/answer", overrides.answer_override, OPERATOR, status=201),
     Route("GET", f"{BASE}/messages", messages.list_messages, VIEWER),
+    Route("GET", f"{BASE}/keys", messages.show_keys, VIEWER),
     Route("GET", f"{BASE}/webhooks", messages.list_webhooks, VIEWER),
     Route("GET", _WEBHOOK, messages.show_webhook, VIEWER),
     Route("PUT", _WEBHOOK, messages.set_webhook, OPERATOR, messages.show_webhook, creates=True, secret=True),
     Route("DELETE", _WEBHOOK, messages.remove_webhook, OPERATOR, messages.show_webhook),
+    Route("GET", f"{ISO}/aggregations", iso.list_iso_aggregations, VIEWER),
+    Route("GET", _OF_ISO, iso.show_iso_aggregation, VIEWER),
+    Route("PUT", f"{_OF_ISO}/registration", iso.register_iso_resource, OPERATOR, iso.show_iso_aggregation),
+    Route("GET", f"{_OF_ISO}/members", iso.list_iso_members, VIEWER),
+    Route("GET", f"{_OF_ISO}/deliverable", iso.show_iso_deliverable, VIEWER),
+    Route("GET", f"{ISO}/reviews", iso.list_iso_reviews, VIEWER),
+    Route("GET", f"{ISO}/overrides", iso.list_iso_overrides, VIEWER),
+    Route("GET", f"{ISO}/derates", iso.list_iso_derates, VIEWER),
+    Route("GET", f"{ISO}/dispatches", iso.list_iso_dispatches, VIEWER),
+    Route("POST", f"{ISO}/dispatches", iso.hand_in_dispatches, OPERATOR, status=201, kept_apart=("dispatches",)),
 )

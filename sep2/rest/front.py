@@ -16,7 +16,7 @@ from sep2.operations import approvals
 from sep2.rest import auditing, decoding
 from sep2.rest.callers import Caller, caller_of
 from sep2.rest.hiding import hidden
-from sep2.rest.idempotency import Once, asked_once
+from sep2.rest.idempotency import REPLAYED, Once, asked_once
 from sep2.rest.operator_pace import OperatorPace, TooManyChanges
 from sep2.rest.polls import Poll, Polls
 from sep2.rest.refusals import OUTAGES, Answer, as_json, errors_as_json
@@ -189,7 +189,7 @@ def _change(state: State, route: Route) -> Answer:
         for step in done.after:
             await step()
         state.wake()
-        headers = {"Idempotency-Replayed": "true"} if done.again else None
+        headers = {REPLAYED: "true"} if done.again else None
         return web.Response(body=done.answer, content_type="application/json", headers=headers, status=done.status)
 
     return answer

@@ -10,8 +10,10 @@ from sep2.store import idempotency as stored
 from sep2.store.connection import Connection
 
 HEADER = "Idempotency-Key"
+REPLAYED = "Idempotent-Replayed"
 LONGEST = 255
-KEPT_S = 86_400
+KEPT_DAYS = 30
+KEPT_S = KEPT_DAYS * 86_400
 
 
 class BadIdempotencyKey(BadRequest):
@@ -36,7 +38,7 @@ class Once(NamedTuple):
     digest: str
 
     async def answered(self, db: Connection, now: int) -> bytes | None:
-        """The answer that the change got before, within a day; None where it is new."""
+        """The answer that the change got before, within 30 days; None where it is new."""
         row = await stored.one(db, self.operator, self.key, since=now - KEPT_S)
         if row is None:
             return None
@@ -47,7 +49,7 @@ class Once(NamedTuple):
         return bytes(row.answer)
 
     async def keep(self, db: Connection, now: int, answer: bytes) -> None:
-        """Keep the answer for a day, in the transaction of the change."""
+        """Keep the answer for 30 days, in the transaction of the change."""
         await stored.forget(db, before=now - KEPT_S)
         await stored.add(db, operator=self.operator, key=self.key, at=now, digest=self.digest, answer=answer)
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from sep2 import __version__
-from sep2.rest.idempotency import HEADER, LONGEST
+from sep2.rest.idempotency import HEADER, KEPT_DAYS, LONGEST, REPLAYED
 from sep2.rest.route import Route
 from sep2.rest.tables import CSV, XML
 from sep2.rest.types import ChangeQuery, Nothing, Refused, SecondedQuery, Waiting
@@ -17,15 +17,13 @@ JSON = "application/json"
 _NAMED = {"type": "string", "minLength": 1, "maxLength": 200}
 _CSV = {CSV: {"schema": {"type": "string"}}}
 _XML = {XML: {"schema": {"type": "string"}}}
-_ONCE = (
-    {
-        "name": HEADER,
-        "in": "header",
-        "required": False,
-        "description": "The change is made once: sent again within a day under its key, it is answered as before.",
-        "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": "^[ -~]+$"},
-    },
-)
+_ONCE = {
+    "name": HEADER,
+    "in": "header",
+    "description": f"It is made once: sent again within {KEPT_DAYS} days under its key, it is answered as before.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": "^[ -~]+$"},
+}
+_REPLAYED = {"description": "The change was made before, and this is its answer of then.", "schema": {"const": "true"}}
 _MATCH = (
     {
         "name": "If-Match",
@@ -37,14 +35,16 @@ _MATCH = (
 )
 
 
-def document(title: str, table: Sequence[Route]) -> dict[str, Any]:
-    """OpenAPI 3.1, ready to be encoded."""
+def document(title: str, table: Sequence[Route], *, posts_need_keys: bool = False) -> dict[str, Any]:
+    """OpenAPI 3.1, ready to be encoded; posts_need_keys: whether a POST without an idempotency key is refused."""
     kinds = [kind for route in table for kind in (route.asked, route.answer)]
     kinds += [ChangeQuery, SecondedQuery, Waiting, Refused]
     _, schemas = msgspec.json.schema_components(kinds, ref_template=REFERENCE)
     paths: dict[str, dict[str, Any]] = {}
     for route in table:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schemas)
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(
+            route, schemas, needs_key=posts_need_keys and route.method == "POST"
+        )
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "version": __version__},
@@ -54,7 +54,7 @@ def document(title: str, table: Sequence[Route]) -> dict[str, Any]:
     }
 
 
-def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
+def _operation(route: Route, schemas: dict[str, Any], *, needs_key: bool) -> dict[str, Any]:
     query = (SecondedQuery if route.seconded else ChangeQuery) if route.changes else route.asked
     operation: dict[str, Any] = {
         "operationId": route.verb,
@@ -64,11 +64,11 @@ def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
         "parameters": [
             *_of_path(route.path),
             *_of_query(query, schemas),
-            *(_ONCE if route.changes else ()),
+            *([{**_ONCE, "required": needs_key}] if route.changes else ()),
             *(_MATCH if route.before is not None else ()),
         ],
         "responses": {
-            "200": {"description": route.summary, "content": _content(route.answer) | _other_than_json(route)},
+            **{status: _done(route) for status in _statuses(route)},
             **(_WAITS if route.seconded else {}),
             "4XX": {"description": Refused.__doc__, "content": _content(Refused)},
         },
@@ -76,6 +76,15 @@ def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
     if route.changes and route.asked is not Nothing:
         operation["requestBody"] = {"required": True, "content": _content(route.asked)}
     return operation
+
+
+def _statuses(route: Route) -> list[str]:
+    return ["200", "201"] if route.creates else [str(route.status)]
+
+
+def _done(route: Route) -> dict[str, Any]:
+    said = {"description": route.summary, "content": _content(route.answer) | _other_than_json(route)}
+    return said | ({"headers": {REPLAYED: _REPLAYED}} if route.changes else {})
 
 
 def _of_path(path: str) -> list[dict[str, Any]]:

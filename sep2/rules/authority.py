@@ -1,5 +1,6 @@
 """Who decides: the programs of a place in their order, and what is in force of all that they say."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from itertools import pairwise
@@ -136,12 +137,29 @@ def effective(programs: Iterable[Program], now: int) -> dict[str, Holding]:
     Of the controls that hold, the one of the program with the lowest primacy; at equal primacy the one that was created
     later. Where none says anything of a mode, the default of the most important program that does.
     """
-    ordered = sorted(programs, key=lambda program: (program.primacy, -program.mrid))
+    ordered = _ordered(programs)
+    running = [(program, said) for program in ordered for said in program.controls if said.start <= now < said.end]
+    return _held(_defaults(ordered), running)
+
+
+_Running = tuple[Program, Said]
+"""A control that holds, and its program."""
+
+
+def _ordered(programs: Iterable[Program]) -> list[Program]:
+    return sorted(programs, key=lambda program: (program.primacy, -program.mrid))
+
+
+def _defaults(ordered: Sequence[Program]) -> dict[str, Holding]:
     found: dict[str, Holding] = {}
     for program in reversed(ordered):
         for mode, value in program.default.items():
             found[mode] = Holding(value, program.mrid, None, None, program.default_mrid)
-    running = [(program, said) for program in ordered for said in program.controls if said.start <= now < said.end]
+    return found
+
+
+def _held(defaults: Mapping[str, Holding], running: Sequence[_Running]) -> dict[str, Holding]:
+    found = dict(defaults)
     for program, said in sorted(running, key=lambda one: strength(one[0].primacy, *one[1][:2]), reverse=True):
         for mode, value in said.modes.items():
             found[mode] = Holding(value, program.mrid, said.mrid, said.end)
@@ -163,6 +181,15 @@ class Stretch(NamedTuple):
 
 def course(programs: Sequence[Program], start: int, end: int) -> list[Stretch]:
     """What is in force over a time, one stretch for each time between two changes."""
-    edges = {edge for program in programs for said in program.controls for edge in (said.start, said.end)}
+    ordered = _ordered(programs)
+    edges = {edge for program in ordered for said in program.controls for edge in (said.start, said.end)}
     cuts = sorted({start, end, *(edge for edge in edges if start < edge < end)})
-    return [Stretch(one, other, effective(programs, one)) for one, other in pairwise(cuts)]
+    # Each control is looked at in the stretches that it holds in, not in all of them.
+    running: list[list[_Running]] = [[] for _ in cuts]
+    for program in ordered:
+        for said in program.controls:
+            for place in range(bisect_left(cuts, said.start), bisect_left(cuts, said.end)):
+                running[place].append((program, said))
+    held = zip(pairwise(cuts), running, strict=False)
+    defaults = _defaults(ordered)
+    return [Stretch(one, other, _held(defaults, there)) for (one, other), there in held]

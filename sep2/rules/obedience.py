@@ -7,10 +7,11 @@ and the new limit bounds it. What was not measured, or can not be relied on, is 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
-from itertools import pairwise
+from itertools import islice, pairwise, takewhile
 from typing import NamedTuple
 
 from sep2.rules.authority import Holding, Stretch
+from sep2.rules.limit_steps import Bounds, Step
 from sep2.rules.readings import Metered, apart
 
 GRID_S = 300
@@ -68,16 +69,6 @@ class State(StrEnum):
     UNKNOWN = "unknown"
     EXEMPT = "exempt"
     """nothing is to be kept: no limit, or none that the device can carry"""
-
-
-class Step(NamedTuple):
-    """A limit in watts from `start` on, None without one; who is bound must hold it from `adopted` on."""
-
-    start: int
-    watts: float | None
-    adopted: int
-    control: int | None = None
-    """the mRID of the control that sets it, as a number; None: a default"""
 
 
 class Facts(NamedTuple):
@@ -161,36 +152,21 @@ def adopted_from(start: int, issued: int, adoption_s: int, ramp_s: int = 0) -> i
     return max(start, issued + adoption_s) + ramp_s
 
 
-def bound_at(limits: Sequence[Step], at: int) -> float | None:
-    """What bounds at a moment: the loosest limit that may still be held. None: nothing does.
-
-    limits: in the order of their starts; the first counts as held from before.
-    """
-    begun = [n for n, step in enumerate(limits) if step.start <= at]
-    if not begun:
-        return None
-    held = max((n for n in begun if limits[n].adopted <= at), default=0)
-    possible = [step.watts for step in limits[held : begun[-1] + 1]]
-    return None if None in possible else max(watts for watts in possible if watts is not None)
-
-
-def allowed_w(limits: Sequence[Step], start: int, end: int) -> float | None:
-    """The time-weighted mean of what bounds over an interval; None where nothing bounds a part of it."""
-    edges = {edge for step in limits for edge in (step.start, step.adopted) if start < edge < end}
-    total = 0.0
-    for one, other in pairwise(sorted({start, end, *edges})):
-        watts = bound_at(limits, one)
-        if watts is None:
-            return None
-        total += watts * (other - one)
-    return total / (end - start)
-
-
 class Meter(NamedTuple):
     """A meter of the right place: whether its sign is proven, and its means, import positive."""
 
     proven: bool
     readings: Sequence[Metered]
+
+    def by_interval(self, starts: range, length: int) -> list[list[Metered]]:
+        """The readings that reach into each of these intervals of one length."""
+        found: list[list[Metered]] = [[] for _ in starts]
+        for one in self.readings:
+            first = (one.start - starts.start) // starts.step
+            last = (one.end - 1 - starts.start) // starts.step
+            for n in range(max(0, first - (length - 1) // starts.step), min(last, len(found) - 1) + 1):
+                found[n].append(one)
+        return found
 
 
 class Measured(NamedTuple):
@@ -263,22 +239,23 @@ class Judged(NamedTuple):
 
 def judge(limits: Sequence[Step], intervals: Sequence[Interval], tolerance_w: float) -> list[Judged]:
     """The verdict on each interval, given in the order of their starts."""
-    first = [_judge(limits, one, tolerance_w) for one in intervals]
+    bounds = Bounds(limits)
+    first = [_judge(bounds, one, tolerance_w) for one in intervals]
     return [
         one._replace(state=State.LATE)
-        if one.state is State.BREACH and _kept_soon_after(limits, one, first[n + 1 :])
+        if one.state is State.BREACH and _kept_soon_after(limits, one, islice(first, n + 1, None))
         else one
         for n, one in enumerate(first)
     ]
 
 
-def _judge(limits: Sequence[Step], one: Interval, tolerance_w: float) -> Judged:
-    allowed = allowed_w(limits, one.start, one.end)
+def _judge(bounds: Bounds, one: Interval, tolerance_w: float) -> Judged:
+    allowed = bounds.allowed_w(one.start, one.end)
     seen = one.measured
     said = Judged(one.start, one.duration_s, State.EXEMPT, allowed, seen.watts, seen.covered_s)
     if allowed is None or one.exempt:
         return said._replace(reason=one.exempt or "no_limit")
-    last = next((step for step in reversed(limits) if step.start < one.end), None)
+    last = bounds.before(one.end)
     said = said._replace(control=None if last is None else last.control)
     known = seen.watts is not None and not seen.flaw
     beyond_w = seen.watts - allowed if known and seen.watts is not None else 0.0
@@ -298,7 +275,8 @@ def _kept_soon_after(limits: Sequence[Step], one: Judged, later: Iterable[Judged
     tightened = last_tightening(limits, one.start + one.duration_s)
     if tightened is None:
         return False
-    return any(other.state is State.OK and other.start <= tightened.adopted + LATE_S for other in later)
+    soon = takewhile(lambda other: other.start <= tightened.adopted + LATE_S, later)
+    return any(other.state is State.OK for other in soon)
 
 
 def last_tightening(limits: Sequence[Step], before: int) -> Step | None:

@@ -30,6 +30,7 @@ _GENERATES_ONLY = (
 )
 LOADS = int(~_GENERATES_ONLY & ((1 << 26) - 1))
 """The DeviceCategoryType bits of what draws power, chargers and storage among them."""
+_DRAWS_ONLY = LOADS & ~int(DeviceCategoryType.OTHER_STORAGE)
 
 
 class Equipment(Protocol):
@@ -78,6 +79,17 @@ def has_load_control(device: Told) -> bool:
 def only_draws(device: Any) -> bool:
     """Whether a device with load control has reported no generation: nothing bounds what is not there."""
     return device.load_control_w is not None and not device.set_max_w and not device.nameplate_w
+
+
+def uses_of(device: Any) -> tuple[bool, bool]:
+    """Whether a device generates and whether it draws; true where its category and its reports leave it open.
+
+    What is registered as nothing but a load and follows EndDeviceControls generates once it reports a rating.
+    """
+    category = device.device_category
+    if not category:
+        return True, True
+    return not (only_draws(device) and not category & ~_DRAWS_ONLY), bool(category & LOADS)
 
 
 def load_bound(limits: Limits) -> int | None:

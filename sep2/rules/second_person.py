@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from sep2.rules.authority import BACKSTOP, DRILL
 from sep2.rules.days import LocalTime
+from sep2.rules.told_power import told_power
 from sep2.rules.told_times import told_length
 
 ALONE_REASONS = {BACKSTOP: ("emergency",), "override": ("emergency", "overload")}
@@ -69,15 +70,10 @@ def _why(act: Act, policy: Policy) -> str:
     if act.span_s > policy.longest_s:
         return f"it lasts {told_length(act.span_s)}, and {told_length(policy.longest_s)} are the most for one person"
     if act.is_wide and act.power_w > policy.largest_w:
-        return f"it holds back {_power(act.power_w)}, and {_power(policy.largest_w)} are the most for one person"
+        return (
+            f"it holds back {told_power(act.power_w)}, and {told_power(policy.largest_w)} are the most for one person"
+        )
     return ""
-
-
-def _power(watts: int) -> str:
-    for size, unit in ((1_000_000, "MW"), (1000, "kW")):
-        if watts >= size:
-            return f"{round(watts / size, 3):g} {unit}"
-    return f"{watts} W"
 
 
 def need_of_release(*, is_own: bool, is_wide: bool, at_once: bool, policy: Policy) -> Need:

@@ -8,7 +8,7 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Row
 
@@ -24,6 +24,7 @@ from sep2.operations.alarms import (
     set_alarms,
 )
 from sep2.operations.attention import note_silent
+from sep2.operations.silent_places import note_silent_places
 from sep2.rules.alarm_kinds import ACT_SOON, THIS_DAY
 from sep2.rules.silence import Contact, Silence, is_mass, named
 from sep2.rules.told_times import told
@@ -40,6 +41,14 @@ REST = 20
 KEPT_EVERY_S = 60
 EVERYBODY = "all clients"
 SKEW_S, SKEW_ENDS_S = 10, 5
+
+
+class Said(NamedTuple):
+    """Clients and devices that are silent, and the connections at which these are, for the status and the engine."""
+
+    clients: list[str]
+    devices: list[str]
+    places: set[str]
 
 
 class Contacts:
@@ -99,13 +108,14 @@ class Contacts:
             async with self._db.write() as db:
                 for code in codes:
                     await set_alarms(db, code, wanted[code], now)
-                await note_silent(db, now, clients=said[0], devices=said[1])
+                await note_silent(db, now, clients=said.clients, devices=said.devices)
+                await note_silent_places(db, said.places)
             self._kept = now, said
 
     def _judged(
         self, clients: Sequence[Row[Any]], devices: Sequence[Row[Any]], skews: Mapping[str, int], *, now: int
-    ) -> tuple[dict[str, dict[str, Wanted]], tuple[list[str], list[str]]]:
-        """The alarms that have to stand, by code and subject, and the clients and the devices that are silent."""
+    ) -> tuple[dict[str, dict[str, Wanted]], Said]:
+        """The alarms that have to stand, by code and subject, and who is silent."""
         assert self._clients is not None
         silent = self._clients.look([self._client(row) for row in clients], now, self._up_since)
         below = self._silent_devices(clients, devices, silent, now)
@@ -113,7 +123,7 @@ class Contacts:
         of_client = {row.name: places[row.id] for row in clients if row.kind == "device" and row.id in places}
         wanted = self._wanted(clients, silent, below, places=of_client, now=now)
         wanted[CLIENT_CLOCK] = self._clocks(skews)
-        return wanted, _said(silent, below)
+        return wanted, _said(silent, below, of_client)
 
     def _client(self, row: Row[Any]) -> Contact:
         longest = max(self._rate(name) for name in POLLED)
@@ -181,9 +191,11 @@ class Contacts:
         return found
 
 
-def _said(silent: Mapping[str, int], below: Mapping[str, tuple[dict[str, int], int]]) -> tuple[list[str], list[str]]:
-    """Clients and devices that are silent, for the status of every server."""
-    return sorted(silent), sorted(name for members, _ in below.values() for name in members)
+def _said(
+    silent: Mapping[str, int], below: Mapping[str, tuple[dict[str, int], int]], places: Mapping[str, str]
+) -> Said:
+    devices = {name for members, _ in below.values() for name in members}
+    return Said(sorted(silent), sorted(devices), devices | {places[name] for name in silent if name in places})
 
 
 def _last(row: Row[Any]) -> int | None:

@@ -14,11 +14,11 @@ from sep2.functions.fsa import ALL_GROUPS
 from sep2.operations.alarms import NOTIFIER_STALLED, raise_alarm
 from sep2.resources import Resource, Table
 from sep2.rules.alarm_kinds import ACT_SOON
-from sep2.store import deliveries, devices, groups, outbox, subscriptions, turned, webhooks
+from sep2.store import clock_changes, deliveries, devices, groups, outbox, subscriptions, webhooks
+from sep2.store.clock_changes import Span
 from sep2.store.connection import Connection
 from sep2.store.database import Database
-from sep2.store.outbox import TURNED, Change, Ids
-from sep2.store.turned import Span
+from sep2.store.outbox import BY_CLOCK, Change, Ids
 
 log = logging.getLogger("sep2.notify")
 
@@ -72,8 +72,8 @@ class FanOut:
             if not any(row.name in subscribed for row in _followers(self._table, same[0].kind)):
                 continue
             async with self._db.read() as db:
-                if same[0].kind == TURNED:
-                    found = await turned_subscribers(db, self._table, _span(same[0]))
+                if same[0].kind == BY_CLOCK:
+                    found = await subscribers_by_clock(db, self._table, _span(same[0]))
                 else:
                     found = await subscribers(db, self._table, same[0].kind, same[0].ids)
             told |= dict.fromkeys(found, same[-1].request)
@@ -100,12 +100,12 @@ class FanOut:
     async def _tell_systems(self, changes: Sequence[Change]) -> None:
         """Have the utility's own systems told of the groups that are asked for something else."""
         said = {group for one in changes for group in _groups(one)}
-        spans = [_span(one) for one in changes if one.kind == TURNED]
+        spans = [_span(one) for one in changes if one.kind == BY_CLOCK]
         async with self._db.read() as db:
             if not (said or spans) or not await webhooks.any_hears(db, "controls"):
                 return
             for span in spans:
-                said |= set(await turned.groups(db, span))
+                said |= set(await clock_changes.groups(db, span))
         messages = [webhooks.Message("controls", "changed", f"group {group}") for group in sorted(said)]
         async with self._db.write() as db:
             await webhooks.tell(db, messages, self._clock.now())
@@ -151,7 +151,7 @@ LISTS, ENDS = "DERControlList", "ActiveDERControlList"
 
 def _followers(table: Table, kind: str) -> list[Resource]:
     """The subscribable rows that read differently after a change of a kind."""
-    if kind != TURNED:
+    if kind != BY_CLOCK:
         return table.followers(kind)
     return list({row.name: row for what in (LISTS, ENDS) for row in table.followers(what)}.values())
 
@@ -161,11 +161,11 @@ def _span(change: Change) -> Span:
     return Span(said["after"], said["until"], said["listed_s"])
 
 
-async def turned_subscribers(db: Connection, table: Table, span: Span) -> set[int]:
+async def subscribers_by_clock(db: Connection, table: Table, span: Span) -> set[int]:
     """The ids of the subscriptions to whatever reads differently by the clock alone."""
     lists, ends = ({row.name for row in table.followers(kind)} for kind in (LISTS, ENDS))
     told = set[int]()
-    for chunk in _chunks(await turned.subscribed(db, lists | ends, span)):
+    for chunk in _chunks(await clock_changes.subscribed(db, lists | ends, span)):
         for row in chunk:
             reads = (row.lists and row.resource in lists) or (row.ends and row.resource in ends)
             if reads and row.id not in told and _is_of(json.loads(row.ids), row.group_id, row.control_id):

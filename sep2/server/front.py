@@ -50,6 +50,8 @@ SENT = {
             "DERSettings",
             "DERStatus",
             "DERAvailability",
+            "LoadShedAvailabilityList",
+            "LoadShedAvailability",
         ),
         What.POST,
     ),

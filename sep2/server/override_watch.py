@@ -10,13 +10,16 @@ from sqlalchemy import Row
 from sep2.clock import Clock
 from sep2.operations.alarms import Wanted, differs, set_alarms
 from sep2.operations.disconnects import hold_on, is_due
+from sep2.operations.market import override_joining
 from sep2.operations.override_progress import progress
+from sep2.operations.override_terms import terms_by
 from sep2.rules.authority import OVERRIDE
 from sep2.server.leading import look_every
 from sep2.settings import Settings
 from sep2.store import approvals, diagrams, override_progress
 from sep2.store.connection import Connection
 from sep2.store.database import Database
+from sep2.store.market import overrides as stored
 
 log = logging.getLogger("sep2.overrides")
 
@@ -56,6 +59,7 @@ class OverrideWatch:
             drills = await override_progress.drills_over(db, now - SETTLES_S)
             alarms = await self._wanted(db, live, now)
             changed = [code for code, wanted in alarms.items() if await differs(db, code, wanted)]
+        await self._reach_joined(now)
         for row in live:
             if is_due(row, now):
                 async with self._db.write() as db:
@@ -67,6 +71,16 @@ class OverrideWatch:
                     await self._keep(db, row, now)
                 for code in changed:
                     await set_alarms(db, code, alarms[code], now)
+
+    async def _reach_joined(self, now: int) -> None:
+        """Have members that joined an aggregation follow what stands for it."""
+        async with self._db.read() as db:
+            found = [await override_joining.look(db, row, now) for row in await stored.standing(db, now)]
+        for one in found:
+            if one is not None:
+                async with self._db.write() as db:
+                    joined = await override_joining.follow(db, one, now, terms_by(self._utility))
+                log.info("override %d reaches %d more DERs", one.row.override_id, len(joined))
 
     async def _keep(self, db: Connection, row: Row[Any], now: int) -> None:
         """Keep the report of a drill that is over, so that it does not end with what it is counted from."""

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ from sep2.clock import Clock
 from sep2.operations.judging import policy_of
 from sep2.operations.market import kept_bands
 from sep2.operations.market.aggregations import TAKES_PART
-from sep2.operations.market.settling import Rules, settle
+from sep2.operations.market.settling import Rules, SettledMeanwhile, keep, prepare
 from sep2.rules.events import shows_at_once
 from sep2.rules.market.clocks import day_bounds
 from sep2.rules.market.profile import MarketProfile
@@ -65,8 +66,12 @@ class SettleWatch:
         utility = self._settings.utility
         for one in due:
             rules = Rules(one.profile, policy_of(utility, self._poll_rate_s()), shows_at_once(utility.profile))
-            async with self._db.write() as db:
-                await settle(db, one.row, one.span, rules, declared=[], written=Written(WHO, now, now))
+            # Nobody waits for the calculation: what it came to is kept in a transaction of its own.
+            async with self._db.read() as db:
+                found = await prepare(db, one.row, one.span, rules, declared=[])
+            with suppress(SettledMeanwhile):
+                async with self._db.write() as db:
+                    await keep(db, found, Written(WHO, now, now))
         await self._tell(profiles, now)
 
     async def _tell(self, profiles: Mapping[str, MarketProfile], now: int) -> None:

@@ -10,11 +10,11 @@ from sep2.errors import SepError
 from sep2.operations.forgetting import forget_told
 from sep2.operations.identities import end_overlaps
 from sep2.settings import Utility
-from sep2.store import dependants, identities, marks, outbox, turned
+from sep2.store import clock_changes, dependants, identities, marks, outbox
+from sep2.store.clock_changes import Span
 from sep2.store.database import Database
-from sep2.store.outbox import TURNED
+from sep2.store.outbox import BY_CLOCK
 from sep2.store.retention import forget
-from sep2.store.turned import Span
 
 log = logging.getLogger("sep2.sweep")
 
@@ -50,23 +50,23 @@ class Sweep:
                     self.reached = self._clock.now()
             except SepError as problem:
                 log.warning("the sweep waits: %s", problem)
-            # It returns at once where the clock is or was set back: what has yet to turn is told again. What turned
+            # It returns at once where the clock is or was set back: what is yet to change is told again. What changed
             # while this round still worked is looked at without a pause.
             await self._clock.sleep_until(begun + LONGEST_SLEEP_S, steps=steps)
 
     async def once(self) -> None:
-        """Record all that turned since the last time, in one transaction."""
+        """Record all that changed by the clock since the last time, in one transaction."""
         now = self._clock.now()
         async with self._db.read() as db:
             mark = await marks.value(db, _MARK)
             last = now if mark is None else int(mark)
-            # After a clock was set back, what had turned already has yet to turn.
+            # After a clock was set back, what had changed already is yet to change.
             span = Span(min(last, now), max(last, now), self._listed_after_end_s)
-            has_turned = await turned.anything(db, span)
-        if has_turned or mark is None or last > now:
+            has_changed = await clock_changes.anything(db, span)
+        if has_changed or mark is None or last > now:
             async with self._db.write() as db:
-                if has_turned:
-                    await outbox.changed(db, TURNED, **span._asdict())
+                if has_changed:
+                    await outbox.changed(db, BY_CLOCK, **span._asdict())
                 await marks.put(db, _MARK, str(now))
         self.reached = now
 

@@ -21,8 +21,12 @@ from sep2.errors import SepError
 from sep2.operations import state_out
 from sep2.operations.alarms import ALARM_UNDELIVERABLE, DELIVERY_DEAD, DELIVERY_FAILING, clear_alarm, raise_alarm
 from sep2.operations.market.hooks import policy_of
+from sep2.operations.market.signing_keys import signer
 from sep2.rules import receivers as rules
 from sep2.rules.mail import is_mail
+from sep2.rules.market.message_signatures import HEADER as JWS
+from sep2.rules.market.message_signatures import signature
+from sep2.rules.market.packs import Signer
 from sep2.rules.webhooks import OF_A_PARTY, Topic, signed
 from sep2.server.announcing import Announcer
 from sep2.server.delivery import FAILING_S, FIRST_HOUR_S, LONGEST_IN_FIRST_HOUR_S
@@ -50,6 +54,8 @@ class Webhooks:
         self._clock = clock
         self._settings = settings.receivers
         self._private = settings.partner.private_webhooks
+        self._market = settings.market
+        self._key: Signer | None = None
         self._contexts = [_context(settings.receivers.webhook_authorities)]
         self._mailer = Mailer(settings.mail, settings.utility.zone)
         self._jitter = random.Random()  # noqa: S311 - spreads retries, hides nothing
@@ -151,9 +157,18 @@ class Webhooks:
 
     async def _post(self, hook: Row[Any], said: Mapping[str, Any], poster: Poster) -> Answer:
         body = json.dumps(said, separators=(",", ":")).encode()
-        headers = signed(hook.secret, said["id"], self._clock.now(), body)
+        headers = {**signed(hook.secret, said["id"], self._clock.now(), body), **self._signature(hook, body)}
         rules.check_named(hook.url, self._policy(hook))
         return await poster.post(hook.url, body, self._contexts, headers)
+
+    def _signature(self, hook: Row[Any], body: bytes) -> Mapping[str, str]:
+        """What proves to a party, and to whomever it shows a copy, that it is from the utility."""
+        if not _is_of_party(hook):
+            return {}
+        if self._key is None:
+            market = self._market
+            self._key = signer(market.message_key, market.utility_name, "messages", self._clock.now())
+        return {JWS: signature(body, self._key)}
 
     async def _said(self, row: Row[Any]) -> dict[str, Any]:
         """The message: what was said when it was put in the queue, or the newest state of its subject."""

@@ -34,6 +34,8 @@ class Market(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who writes letters."""
     evidence_key: Path = Path("pki/evidence.pem")
     """The Ed25519 key that signs evidence packs, with its certificate; made at the first pack where it is missing."""
+    message_key: Path = Path("pki/messages.pem")
+    """The Ed25519 key that signs copies of messages to parties' webhooks; made at the first where it is missing."""
     outbox: Path | None = None
     """A folder for copies to a system operator: a CSV file for each override of an aggregation, and one for its end."""
 

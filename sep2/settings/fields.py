@@ -274,6 +274,8 @@ class Utility(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A device that says it is at another connection waits for an operator, moves, or is refused."""
     listed_after_end_s: Annotated[int, Meta(ge=0, le=20)] = 10
     """How long a control stays in its DERControlList after its latest end, for clients whose clocks are behind."""
+    load_shed_change_percent: Annotated[float, Meta(ge=0, le=100)] = 10.0
+    """Devices with load control say again what they could do without once it differs by so much; 0: they need not."""
     in_band_group: str = ""
     """The group, by its name, that devices join when they register themselves, so that its default holds at once."""
     response_required: Annotated[int, Meta(ge=0, le=7)] = 0x03

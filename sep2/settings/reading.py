@@ -82,6 +82,7 @@ def resolved(settings: Settings, folder: Path) -> Settings:
             settings.market,
             profiles=None if settings.market.profiles is None else folder / settings.market.profiles,
             evidence_key=folder / settings.market.evidence_key,
+            message_key=folder / settings.market.message_key,
             outbox=None if settings.market.outbox is None else folder / settings.market.outbox,
             letters=None if settings.market.letters is None else folder / settings.market.letters,
         ),

@@ -9,6 +9,7 @@ from sqlalchemy.engine import URL
 
 from sep2.errors import SepError
 from sep2.store.connection import Connection
+from sep2.store.prepared import Preparing
 from sep2.store.written import Written
 
 
@@ -23,6 +24,9 @@ class Database(ABC):
     """Blocks to read that may be open for clients at the same time, and how many of them for one client."""
     writes_at_once: ClassVar[tuple[int, int]]
     """The same of blocks to write."""
+
+    preparing: Preparing
+    """The statements that are run again and again."""
 
     def __init__(self) -> None:
         self._news = asyncio.Event()

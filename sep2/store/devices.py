@@ -47,8 +47,9 @@ async def own_group(db: Connection, device_id: int) -> Row[Any] | None:
 async def at_connections(db: Connection, connection_ids: Sequence[str]) -> Sequence[Row[Any]]:
     """The devices at some connections, first come first: whose they are, whether they may be told, and their own group.
 
-    Columns: connection_name, id, lfdi, holds_net_limit, set_max_w, least_load_w, load_control_w, profile, protected,
-    client_name, client_kind, enabled, own_group_id. Nobody is told flexible limits at a connection that is kept firm.
+    Columns: connection_name, id, lfdi, holds_net_limit, set_max_w, nameplate_w, least_load_w,
+    load_control_w, device_category, profile, protected, client_name, client_kind, enabled, own_group_id. Nobody is
+    told flexible limits at a connection that is kept firm.
     """
     query = (
         select(
@@ -57,8 +58,10 @@ async def at_connections(db: Connection, connection_ids: Sequence[str]) -> Seque
             end_device.c.lfdi,
             end_device.c.holds_net_limit,
             end_device.c.set_max_w,
+            end_device.c.nameplate_w,
             end_device.c.least_load_w,
             end_device.c.load_control_w,
+            end_device.c.device_category,
             client.c.profile,
             connection.c.protected,
             client.c.name.label("client_name"),
@@ -220,14 +223,3 @@ async def _forget_mirrors(db: Connection, device_id: int) -> None:
         delete(tables.mirror_meter_reading).where(tables.mirror_meter_reading.c.mirror_usage_point_id.in_(points))
     )
     await db.run(delete(tables.mirror_usage_point).where(tables.mirror_usage_point.c.end_device_id == device_id))
-
-
-async def own_connections(db: Connection, clients: Sequence[str]) -> dict[str, str]:
-    """The connections of devices that are their own clients, by the clients' names."""
-    query = (
-        select(client.c.name, connection.c.connection_id)
-        .join_from(end_device, client, client.c.id == end_device.c.client_id)
-        .join(connection, connection.c.id == end_device.c.connection_id)
-        .where(client.c.kind == "device", among(client.c.name, clients))
-    )
-    return {row.name: row.connection_id for row in await db.all(query)}

@@ -1,6 +1,6 @@
-"""What devices wrote about themselves: DERCapability, DERSettings, DERStatus, DERAvailability."""
+"""What devices wrote about themselves: DERCapability, DERSettings, DERStatus, DERAvailability, LoadShedAvailability."""
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import bindparam, delete, insert, select
 
 from sep2.store.connection import Connection
 from sep2.store.seen_tables import document_history
@@ -37,3 +37,9 @@ async def put(db: Connection, device_id: int, kind: str, body: bytes, *, now: in
         edition = {"end_device_id": device_id, "kind": kind, "body": body, "received": now}
         await db.run(_EDITION, edition)
     return differs
+
+
+async def remove(db: Connection, device_id: int, kind: str) -> bool:
+    """Forget the document of that kind, and say whether there was one; its history stays."""
+    gone = await db.run(delete(t).where(t.c.end_device_id == device_id, t.c.kind == kind))
+    return bool(gone.rowcount)

@@ -122,15 +122,14 @@ _PUT_SET = upsert(reading_set, _SET_KEY, _SET_SAID).returning(reading_set.c.id)
 
 async def put_set(db: Connection, **columns: Any) -> int:
     """The id of the set of a series with that mRID and start, which says this from now on."""
-    row = (await db.execute(_PUT_SET, columns)).first()
+    row = await db.one(_PUT_SET, **columns)
     assert row is not None
     return int(row.id)
 
 
 _TIME = ("mirror_meter_reading_id", "start", "duration", "consumption_block", "tou_tier")
 _READING_SAID = ("local_id_octets", "reading_set_id", "value", "quality", "received")
-# With something to return, several rows are one statement with several VALUES, not one statement for each.
-_PUT_READING = upsert(r, [column.name for column in r.primary_key], _READING_SAID).returning(r.c.start)
+_PUT_READING = upsert(r, [column.name for column in r.primary_key], _READING_SAID)
 _OF_OTHER_SETS = delete(r).where(
     *(r.c[name] == bindparam(f"of_{name}") for name in _TIME),
     r.c.reading_set_id != 0,
@@ -157,7 +156,7 @@ async def put_readings(db: Connection, rows: Sequence[dict[str, Any]]) -> None:
         await db.run(_OF_OTHER_SETS, said)
     stand = [row for time, row in last.items() if row["reading_set_id"] in (0, sets.get(time[:-1]))]
     if stand:
-        await db.execute(_PUT_READING, stand)
+        await db.run(_PUT_READING, stand)
 
 
 async def moments(db: Connection, series_id: int, start: int) -> Sequence[Row[Any]]:

@@ -17,8 +17,8 @@ Ids = dict[str, int | list[int]]
 """The numbers in the path of what changed, by name; a list where several resources did."""
 
 
-TURNED = "Turned"
-"""The kind of a change by the clock alone, of all controls at once; its ids are the fields of `turned.Span`."""
+BY_CLOCK = "Turned"
+"""The kind of a change by the clock alone, of all controls at once; its ids are the fields of `clock_changes.Span`."""
 
 
 class Change(NamedTuple):

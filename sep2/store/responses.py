@@ -23,6 +23,7 @@ def _columns() -> tuple[Any, ...]:
     )
 
 
+_ADD = insert(response)
 _OF_DEVICE = select(response.c.id).where(response.c.end_device_id == bindparam("device_id"))
 _LISTED = (
     select(*_columns())
@@ -35,7 +36,7 @@ _LISTED = (
 
 async def add(db: Connection, **columns: Any) -> int:
     """The id of a new response."""
-    return await db.add(insert(response).values(columns))
+    return (await db.run(_ADD, columns)).inserted_id
 
 
 async def of_device(db: Connection, device_id: int, page: Page) -> Found[Row[Any]]:

@@ -1,6 +1,6 @@
 """How far the database has come, and the controls that were lost with what a copy of it does not hold."""
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, union_all, update
 
 from sep2.rules.cursor import Keyset
 from sep2.store.connection import Connection
@@ -8,11 +8,16 @@ from sep2.store.keyset import Following, select_following
 from sep2.store.restored_tables import database_age
 from sep2.store.restored_tables import lost_control as t
 from sep2.store.tables import connection, control, end_device
+from sep2.store.tables_served import control_edition
 from sep2.store.upsert import upsert
 
 _AGE = select(database_age.c.count.label("n"))
 _OLDER = update(database_age).values(count=database_age.c.count + 1)
 _HEARD = upsert(t, ("mrid", "lfdi"), ("status", "last_heard"))
+_KNOWN = union_all(
+    select(control.c.id).where(control.c.mrid == bindparam("mrid")),
+    select(control_edition.c.id).where(control_edition.c.mrid == bindparam("mrid")),
+)
 _COUNT = select(func.count().label("n")).select_from(t)
 
 
@@ -36,8 +41,8 @@ async def set_age(db: Connection, count: int) -> None:
 
 
 async def is_known(db: Connection, mrid: str) -> bool:
-    """Whether there is a control of that mRID, whoever it is for."""
-    return await db.one(select(control.c.id).where(control.c.mrid == mrid)) is not None
+    """Whether there is a control of that mRID, or one that was issued anew under it, whoever it is for."""
+    return bool(await db.all(_KNOWN, mrid=mrid))
 
 
 async def heard_of(db: Connection, mrid: str, lfdi: str, *, status: int, now: int) -> None:

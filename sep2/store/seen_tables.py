@@ -56,7 +56,7 @@ document_history = Table(
     metadata,
     number(),
     Column("end_device_id", Id, ForeignKey(end_device.c.id, ondelete="CASCADE"), nullable=False),
-    Column("kind", String(20), nullable=False),  # DERCapability DERSettings DERStatus DERAvailability
+    Column("kind", String(20), nullable=False),  # DERCapability, DERSettings …, LoadShedAvailability
     Column("body", LargeBinary, nullable=False),
     time("received"),
     Index(None, "end_device_id", "kind", "received"),

@@ -21,6 +21,7 @@ from sqlalchemy.pool import NullPool
 from sep2.store import migrations
 from sep2.store.connection import Busy, Connection, Unreachable
 from sep2.store.database import Database, UnknownDatabase
+from sep2.store.prepared import Preparing
 from sep2.store.sqlite_connection import (
     STEPS,
     Handle,
@@ -66,6 +67,7 @@ class SqliteDatabase(Database):
         self.patience_s = PATIENCE_S
         """How long a write waits for another process to finish its own."""
         self._engine = _engine(url)
+        self.preparing = Preparing(self._engine.dialect)
         self._writer = _connect(self._engine, "journal_mode = WAL", "synchronous = FULL")
         self._readers: list[Handle] = []
         self._thread = ThreadPoolExecutor(1, "sep2-writer")
@@ -103,7 +105,7 @@ class SqliteDatabase(Database):
     @asynccontextmanager
     async def _read(self) -> AsyncIterator[Connection]:
         reader = self._readers.pop() if self._readers else self._new_reader()
-        connection = Reader(reader, self._reading)
+        connection = Reader(reader, self.preparing, self._reading)
         is_sound = False
         try:
             with told(self._engine):
@@ -129,7 +131,7 @@ class SqliteDatabase(Database):
     async def _write(self) -> AsyncIterator[Connection]:
         patient_until = time.monotonic() + self.patience_s
         await self._take_turn()
-        connection = SqliteConnection(self._writer.core)
+        connection = SqliteConnection(self._writer, self.preparing)
         try:
             await self._begin(patient_until)
             self._inside = asyncio.current_task()

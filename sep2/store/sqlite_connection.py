@@ -10,11 +10,12 @@ from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection as Core
-from sqlalchemy import Engine, Executable, Result, Row
+from sqlalchemy import Engine, Executable, Result, Row, UpdateBase
 from sqlalchemy.exc import DBAPIError
 
 from sep2.errors import SepError
 from sep2.store.connection import Busy, Clash, Connection, Damaged, Done, Full, Outage, Unreachable, Values
+from sep2.store.prepared import Prepared, Preparing
 
 ON_THE_LOOP_S = 0.02
 """How long a statement that reads may hold up the event loop; one that takes longer begins again in a thread."""
@@ -71,18 +72,42 @@ class Handle(NamedTuple):
 class SqliteConnection(Connection):
     """A connection of the standard library's driver, through SQLAlchemy Core."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, handle: Handle, preparing: Preparing) -> None:
         super().__init__()
-        self.core: Core | None = core
+        self.core: Core | None = handle.core
+        self._driver = handle.driver
+        self._preparing = preparing
         self._holds_since = time.monotonic()
 
     async def execute(self, statement: Executable, values: Values) -> Result[Any]:
         """The result of one statement; the event loop waits for it, and has a turn first where that is due."""
+        await self._turn(statement)
+        with told(self._open.engine):
+            return self._open.execute(statement, values)
+
+    async def one(self, statement: Executable, **values: Any) -> Row[Any] | None:
+        """The first row, or None."""
+        prepared = self._preparing.find(statement, values)
+        if prepared is None or prepared.row is None:
+            return await super().one(statement, **values)
+        await self._turn(statement)
+        with told(self._open.engine):
+            return _first(self._driver, prepared, values)
+
+    async def all(self, statement: Executable, **values: Any) -> list[Row[Any]]:
+        """Every row."""
+        prepared = self._preparing.find(statement, values)
+        if prepared is None or prepared.row is None:
+            return await super().all(statement, **values)
+        await self._turn(statement)
+        with told(self._open.engine):
+            return _every(self._driver, prepared, values)
+
+    async def _turn(self, statement: Executable) -> None:
+        """Let others have the event loop where that is due, and note what a statement is about to do."""
         if time.monotonic() - self._holds_since > HELD_S:
             await self._let_others_run()
         self.note(statement)
-        with told(self._open.engine):
-            return self._open.execute(statement, values)
 
     async def _let_others_run(self) -> None:
         for _ in range(PASSES):
@@ -115,31 +140,52 @@ class SqliteConnection(Connection):
     async def run(self, statement: Executable, values: Values | None = None) -> Done:
         """Insert, update or delete; of many rows a few at a time, and what else waits for the event loop in between."""
         if values is None or isinstance(values, Mapping) or len(values) <= ROWS_AT_ONCE:
-            return await super().run(statement, values)
+            return await self._run(statement, values)
         rows = 0
         for start in range(0, len(values), ROWS_AT_ONCE):
-            rows += (await super().run(statement, values[start : start + ROWS_AT_ONCE])).rowcount
+            rows += (await self._run(statement, values[start : start + ROWS_AT_ONCE])).rowcount
             await self._let_others_run()
         return Done(rows, 0)
+
+    async def _run(self, statement: Executable, values: Values | None) -> Done:
+        each = [values or {}] if values is None or isinstance(values, Mapping) else values
+        prepared = self._preparing.find(statement, each[0]) if each and isinstance(statement, UpdateBase) else None
+        if prepared is None:
+            return await super().run(statement, values)
+        await self._turn(statement)
+        with told(self._open.engine):
+            if each is values:
+                cursor = self._driver.executemany(prepared.text, [prepared.values(one) for one in each])
+                return Done(len(each) if prepared.first_key else cursor.rowcount, 0)
+            cursor = self._driver.execute(prepared.text, prepared.values(each[0]))
+        # SQLite reports the id of an earlier row where ON CONFLICT DO NOTHING did nothing.
+        made = prepared.first_key and cursor.rowcount
+        return Done(cursor.rowcount, each[0].get(prepared.first_key, cursor.lastrowid) or 0 if made else 0)
 
 
 class Reader(SqliteConnection):
     """One that reads. What takes long goes on in a thread: how long a list is, is decided by who made it."""
 
-    def __init__(self, handle: Handle, threads: ThreadPoolExecutor) -> None:
-        super().__init__(handle.core)
+    def __init__(self, handle: Handle, preparing: Preparing, threads: ThreadPoolExecutor) -> None:
+        super().__init__(handle, preparing)
         self._patience = handle.patience
         self._threads = threads
 
     async def one(self, statement: Executable, **values: Any) -> Row[Any] | None:
         """The first row, or None."""
         self.note(statement)
-        return await self._fetched(lambda core: core.execute(statement, values).first())
+        prepared = self._preparing.find(statement, values)
+        if prepared is None or prepared.row is None:
+            return await self._fetched(lambda core: core.execute(statement, values).first())
+        return await self._fetched(lambda core: _first(self._driver, prepared, values))
 
     async def all(self, statement: Executable, **values: Any) -> list[Row[Any]]:
         """Every row."""
         self.note(statement)
-        return await self._fetched(lambda core: list(core.execute(statement, values).all()))
+        prepared = self._preparing.find(statement, values)
+        if prepared is None or prepared.row is None:
+            return await self._fetched(lambda core: list(core.execute(statement, values).all()))
+        return await self._fetched(lambda core: _every(self._driver, prepared, values))
 
     async def _fetched(self, fetch: Callable[[Core], Fetched]) -> Fetched:
         core = self._open
@@ -171,6 +217,20 @@ class Reader(SqliteConnection):
                 return fetch(core)
         finally:
             self._patience.until = math.inf
+
+
+def _first(driver: sqlite3.Connection, prepared: Prepared, values: Mapping[str, Any]) -> Row[Any] | None:
+    assert prepared.row is not None
+    cursor = driver.execute(prepared.text, prepared.values(values))
+    found = cursor.fetchone()
+    cursor.close()
+    return None if found is None else prepared.row(found)
+
+
+def _every(driver: sqlite3.Connection, prepared: Prepared, values: Mapping[str, Any]) -> list[Row[Any]]:
+    row = prepared.row
+    assert row is not None
+    return [row(one) for one in driver.execute(prepared.text, prepared.values(values)).fetchall()]
 
 
 def _is_given_up(error: BaseException | None) -> bool:

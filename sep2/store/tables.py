@@ -282,7 +282,7 @@ der_document = Table(
     "der_document",
     metadata,
     Column("end_device_id", Id, ForeignKey(end_device.c.id), primary_key=True),
-    Column("kind", String(20), primary_key=True),  # DERCapability DERSettings DERStatus DERAvailability
+    Column("kind", String(20), primary_key=True),  # DERCapability, DERSettings …, LoadShedAvailability
     Column("body", LargeBinary, nullable=False),
     _time("changed"),
 )

@@ -87,3 +87,16 @@ async def make_approved(operator: Operator, name: str = "VPP", *, ders: int = 2,
     decided = [{"der": f"D{n}", "outcome": "ok", "evidence": evidence} for n in range(1, ders + 1)]
     await operator.change("POST", f"/market/reviews/{review['id']}/decide", {"ders": decided})
     await operator.change("PUT", f"/market/aggregations/{name}", {"iso_resource_id": "R1"})
+
+
+async def with_devices(operator: Operator, *, firm_w: int | None = None) -> None:
+    """The aggregation VPP of D1 and D2 (60 kW each) with a device each, and a system operator PJM."""
+    await make_approved(operator)
+    await operator.change("POST", "/clients", {"name": "Sunny", "lfdi": "A" * 40})
+    for n in (1, 2):
+        body = {"client": "Sunny", "lfdi": f"{n:02d}" * 20, "connection_id": f"C{n}"}
+        await operator.change("POST", "/devices", body)
+    if firm_w is not None:
+        await operator.change("PUT", "/connections/C1", {"firm_export_w": firm_w})
+    await operator.change("POST", "/market/parties", {"name": "ISO", "kind": "iso", "status": "active", "contacts": [
+        {"role": "desk", "name": "Ivo", "phone": "+1", "is_24x7": True}], "market_ids": {"pjm": "P"}})  # fmt: skip

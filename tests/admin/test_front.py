@@ -209,7 +209,9 @@ async def test_a_change_under_a_key_is_made_once(operator: Operator) -> None:
     for bad in ("", "x" * 256, "\xe9"):
         status, refused = await operator.ask("POST", "/clients", body, headers={"Idempotency-Key": bad})
         assert (status, refused["code"]) == (400, "bad_idempotency_key"), bad
-    operator.advance(NOW + 86_401)
+    operator.advance(NOW + 30 * 86_400)
+    assert await operator.ask("POST", "/clients", body, headers=key) == made, "for thirty days"
+    operator.advance(NOW + 30 * 86_400 + 1)
     assert (await operator.ask("POST", "/clients", body, headers=key))[0] == 409
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.admin.conftest import NOW, Operator
-from tests.admin.market import BY_RULES, make_approved
+from tests.admin.market import BY_RULES, add_aggregation, der, make_approved, make_parties, with_devices
 from tests.admin.published import STEP_S, end_round, publish
 
 PATH = "/market/aggregations/VPP/deliverable"
@@ -85,3 +85,48 @@ async def test_a_round_that_is_late_and_a_horizon_that_ends_are_not_known(operat
         status, answer = await operator.ask("GET", PATH, params=query)
         assert (status, answer["field"]) == (422, "end")
     assert (await operator.ask("GET", "/market/aggregations/none/deliverable"))[0] == 404
+
+
+async def test_what_overrides_leave_counts_as_long_as_they_hold(operator: Operator):
+    await with_devices(operator)
+    await publish(operator, {"C1": 40_000, "C2": 70_000})
+    new = {"aggregation": "VPP", "notice": "emergency", "limits": {"export_w": 40_000}, "duration": 2 * STEP_S}
+    sent = await operator.change("POST", "/market/overrides", {**new, "reason": "overload", "binding": "line L4"})
+    ahead = {"start": str(FIRST), "end": str(FIRST + 4 * STEP_S)}
+    first, last = (await operator.get(PATH, **ahead))["nodes"][0]["spans"]
+    assert (first["max_w"], first["binding_max"], first["min_w"]) == (40_000, f"override {sent['id']}", -100_000)
+    assert (first["envelope_max_w"], first["firm_max_w"], first["end"]) == (100_000, 2000, FIRST + 2 * STEP_S)
+    assert (last["max_w"], last["binding_max"]) == (100_000, "over-voltage at node n12")
+    by_der = (await operator.get(PATH, level="der", **ahead))["nodes"]
+    assert {one["node"]: one["spans"][0]["max_w"] for one in by_der} == {"D1": 20_000, "D2": 20_000}
+    # One of the desk for a place counts as well, and the tighter of two is what is left; released, neither does.
+    place = {"scope": "connection", "subject": "C1", "duration": 4 * STEP_S, "reason": "overload"}
+    other = await operator.change("POST", "/overrides", {**place, "limits": {"gen_w": 5000}})
+    assert (await operator.get(PATH, **ahead))["nodes"][0]["spans"][0]["max_w"] == 25_000
+    operator.advance(NOW + 60)
+    for number in (sent["id"], other["id"]):
+        await operator.change("POST", f"/overrides/{number}/release", {"reason": "the line is back"})
+    before, after = (await operator.get(PATH, **ahead))["nodes"][0]["spans"]
+    assert (before["end"], before["max_w"], after["max_w"]) == (FIRST + STEP_S, 25_000, 100_000)
+    then = await operator.get(PATH, known_at=str(NOW + 30), **ahead)
+    assert then["nodes"][0]["spans"][0]["max_w"] == 25_000, "what was known before stays readable"
+
+
+@BY_RULES
+async def test_an_aggregation_without_members_is_told_so_with_the_reason(operator: Operator):
+    await make_parties(operator)
+    await add_aggregation(operator, "VPP")
+    found = await operator.get(PATH)
+    (node,) = found["nodes"]
+    assert (node["members"], {one["cause"] for one in node["spans"]}) == (0, {"no_member"})
+    assert found["none_because"] == "VPP has no members in that time"
+    await propose_member(operator)
+    found = await operator.get(PATH)
+    assert "1 of its members" in found["none_because"]
+    assert (await operator.get(PATH, level="der"))["nodes"] == []
+
+
+async def propose_member(operator: Operator) -> None:
+    """Have D1 be a proposed member of VPP."""
+    await operator.change("POST", "/market/ders", der("D1", 1))
+    await operator.change("POST", "/market/aggregations/VPP/members", {"ders": ["D1"]})

@@ -1,7 +1,7 @@
 """Copies of awards and dispatch by the operator API: spread over members, compared with limits before they happen."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 from tests.admin.conftest import NOW, Operator
@@ -138,3 +138,57 @@ async def test_a_der_that_an_award_uses_is_not_moved_until_a_newer_one_frees_it(
     award["dispatches"][0]["target_w"] = 0
     await operator.change("POST", "/market/dispatches", award)
     assert (await operator.change("POST", path, local))["state"] == "held"
+
+
+AEMO_COLUMNS = (
+    "SETTLEMENTDATE,RUNNO,DUID,TRADETYPE,DISPATCHINTERVAL,INTERVENTION,CONNECTIONPOINTID,DISPATCHMODE,AGCSTATUS,"
+    "INITIALMW,TOTALCLEARED,RAMPDOWNRATE,RAMPUPRATE,LOWER5MIN,LOWER60SEC,LOWER6SEC,RAISE5MIN,RAISE60SEC,RAISE6SEC,"
+    "DOWNEPF,UPEPF,MARGINAL5MINVALUE,MARGINAL60SECVALUE,MARGINAL6SECVALUE,MARGINALVALUE,VIOLATION5MINDEGREE,"
+    "VIOLATION60SECDEGREE,VIOLATION6SECDEGREE,VIOLATIONDEGREE,LASTCHANGED,LOWERREG,RAISEREG,AVAILABILITY"
+)
+"""The columns of AEMO's table DISPATCH, UNIT_SOLUTION up to its availability, in their published order."""
+
+
+def aemo(*rows: tuple[str, int, float], end: int = START) -> str:
+    """A report of AEMO: DUID, intervention and target in MW of each row, for the five minutes until `end`."""
+    zone = timezone(timedelta(hours=10))
+    until, issued = (f"{datetime.fromtimestamp(at, zone):%Y/%m/%d %H:%M:%S}" for at in (end, end - 295))
+    blank = "," * 9
+    lines = [f"C,NEMP.WORLD,DISPATCHIS,AEMO,NORTH,{issued.replace(' ', ',')},0000000288575627,DISPATCHIS,1"]
+    lines += [f"I,DISPATCH,UNIT_SOLUTION,2,{AEMO_COLUMNS}"]
+    lines += [
+        f'D,DISPATCH,UNIT_SOLUTION,2,"{until}",1,{duid},0,20270115246,{run},C1,0,0,0,{mw},180,60,0,0,0,0,0,0'
+        f'{blank},,"{issued}",0,0,1'
+        for duid, run, mw in rows
+    ]
+    lines += ["I,DISPATCH,OFFERTRK,1,SETTLEMENTDATE,DUID", f'D,DISPATCH,OFFERTRK,1,"{until}",R1']
+    return "\n".join([*lines, f'C,"END OF REPORT",{len(lines) + 1}']) + "\n"
+
+
+@BY_RULES
+async def test_a_report_of_aemo_is_read_as_it_publishes_them(operator: Operator):
+    await make_approved(operator)
+    report = aemo(("R1", 0, 0.05), ("OTHER1", 0, 300), ("R1", 1, -0.045))
+    assert report.splitlines()[2].count(",") == report.splitlines()[1].count(",")
+
+    async def take(text: str) -> tuple[int, Any]:
+        return await operator.ask("POST", "/market/import/dispatches", {"form": "aemo", "text": text})
+
+    status, done = await take(report)
+    (one,) = done["added"]
+    assert (status, one["iso_dispatch_id"], one["target_w"]) == (200, "R1 20270115246", -45_000)
+    assert (one["start"], one["end"], one["issued_at"], one["ramp_s"]) == (START - 300, START, START - 295, 300)
+    assert (await take(report))[1] == {"added": [], "known": 1}
+    lines = report.splitlines()
+    for wrong, code, path in (
+        ("\n".join(lines[:-2]), "cut_off", "file"),
+        ("\n".join([*lines[:3], *lines[4:]]), "cut_off", "file"),
+        (report.replace("TOTALCLEARED", "CLEARED"), "missing_column", "TOTALCLEARED"),
+        (report.replace("UNIT_SOLUTION", "PRICE"), "missing_table", "file"),
+        (report.replace("-0.045", "much"), "bad_value", "line 5: target_w"),
+        (aemo(("OTHER1", 0, 1)), "unknown_resource", "entry 1: iso_resource_id"),
+        ("", "cut_off", "file"),
+        (report.replace(lines[4], ",".join(lines[4].split(",")[:6])), "bad_value", "line 5: iso_resource_id"),
+    ):
+        status, refused = await take(wrong)
+        assert (status, refused["code"], refused["faults"][0]["path"]) == (422, code, path), refused

@@ -8,23 +8,10 @@ from msgspec.structs import replace
 from sep2.server.ladder_watch import LadderWatch
 from sep2.settings import Settings
 from tests.admin.conftest import NOW, Operator
-from tests.admin.market import BY_RULES, der, grant, make_approved
+from tests.admin.market import BY_RULES, der, grant, with_devices
 
 HOUR, DAY = 3600, 86_400
 PATH = "/market/overrides"
-
-
-async def with_devices(operator: Operator, *, firm_w: int | None = None) -> None:
-    """The aggregation VPP of D1 and D2 (60 kW each) with a device each, and a system operator PJM."""
-    await make_approved(operator)
-    await operator.change("POST", "/clients", {"name": "Sunny", "lfdi": "A" * 40})
-    for n in (1, 2):
-        body = {"client": "Sunny", "lfdi": f"{n:02d}" * 20, "connection_id": f"C{n}"}
-        await operator.change("POST", "/devices", body)
-    if firm_w is not None:
-        await operator.change("PUT", "/connections/C1", {"firm_export_w": firm_w})
-    await operator.change("POST", "/market/parties", {"name": "ISO", "kind": "iso", "status": "active", "contacts": [
-        {"role": "desk", "name": "Ivo", "phone": "+1", "is_24x7": True}], "market_ids": {"pjm": "P"}})  # fmt: skip
 
 
 def asked(**more: Any) -> dict[str, Any]:
@@ -95,6 +82,50 @@ async def test_an_emergency_lands_on_the_desk_and_silence_becomes_a_call(operato
         assert len(await messages(operator, party, "override_ended")) == 1
         (why,) = await messages(operator, party, "override_reason")
         assert why["body"]["reason_text"] == "line L4 tripped"
+
+
+async def test_members_that_join_while_it_stands_follow_it_and_its_limits_stay_those_of_all(operator: Operator):
+    await with_devices(operator)
+    only = await operator.change("POST", PATH, asked(ders=["D1"], limits={"import_w": 50_000}))
+    sent = await operator.change("POST", PATH, asked())
+    await join(operator, "D3", 3)
+    operator.advance(NOW + 60)
+    await operator.house.override_watch.once()
+    shown = await operator.get(f"{PATH}/{sent['id']}")
+    assert {one["der"]: one["export_after_w"] for one in shown["effect"]["ders"]} == dict.fromkeys(
+        ("D1", "D2", "D3"), 13_333
+    )
+    (told,) = await messages(operator, "North", "override_joined")
+    assert (told["body"]["override"], told["body"]["joined"]) == (sent["id"], ["D3"])
+    assert [one["export_after_w"] for one in told["body"]["ders"]] == [13_333] * 3
+    for place in ("C1", "C2", "C3"):
+        assert await held_at(operator, place) == 13_333, place
+    other = await operator.get(f"{PATH}/{only['id']}")
+    assert [one["der"] for one in other["effect"]["ders"]] == ["D1"], "it is for D1 alone"
+    # It is done once; released, nobody is held any more.
+    await operator.house.override_watch.once()
+    assert len(await messages(operator, "North", "override_joined")) == 1
+    await operator.change("POST", f"/overrides/{sent['id']}/release", {"reason": "line L4 is back"})
+    operator.advance(NOW + 60 + 700)  # devices go over to what holds then within ten minutes
+    assert [await held_at(operator, place) for place in ("C1", "C2", "C3")] == [None, None, None]
+
+
+async def held_at(operator: Operator, place: str) -> int | None:
+    """The export limit of overrides that holds at a connection now."""
+    now = operator.house.clock.now()
+    runs = (await operator.get(f"/connections/{place}/limits", **{"from": str(now), "until": str(now + 60)}))["runs"]
+    return next((one["watts"] for one in runs if (one["direction"], one["source"]) == ("export", "override")), None)
+
+
+async def join(operator: Operator, name: str, number: int) -> None:
+    """Have a new DER with a device be a member of VPP."""
+    await operator.change("POST", "/market/ders", der(name, number))
+    body = {"client": "Sunny", "lfdi": f"{number:02d}" * 20, "connection_id": f"C{number}"}
+    await operator.change("POST", "/devices", body)
+    await operator.change("POST", "/market/aggregations/VPP/members", {"ders": [name]})
+    review = await operator.change("POST", "/market/aggregations/VPP/submit")
+    decided = [{"der": name, "outcome": "ok", "evidence": ["telemetry: commissioning test"]}]
+    await operator.change("POST", f"/market/reviews/{review['id']}/decide", {"ders": decided})
 
 
 @BY_RULES

@@ -1,4 +1,4 @@
-"""What a server costs that does nothing: aiohttp and uvloop behind the same TLS, returning bytes from files."""
+"""What a server costs that does nothing: aiohttp and uvloop behind the same TLS, which answers bytes from files."""
 
 import asyncio
 import sys
@@ -17,7 +17,10 @@ async def serve(port: int, pki_folder: Path, bodies: dict[str, bytes]) -> None:
     """Answer each path with its bytes until killed."""
 
     async def answer(request: web.BaseRequest) -> web.Response:
-        return web.Response(body=bodies[request.path], content_type=MEDIA_TYPE)
+        if request.body_exists:
+            await request.read()
+            return web.Response(status=204)
+        return web.Response(body=bodies[request.path_qs], content_type=MEDIA_TYPE)
 
     pki = open_pki(pki_folder)
     context = server_context(pki.server, pki.trust())

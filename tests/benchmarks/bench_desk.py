@@ -12,7 +12,7 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -29,13 +29,12 @@ from sep2.server.app import State
 from sep2.settings import parse, resolved
 from sep2.store import Database, in_force_counts, migrate, open_database
 from tests import postgres
+from tests.benchmarks import processor
 from tests.benchmarks.seed import Size, fill
 from tests.benchmarks.table import Row
 
 NOW = 1_800_000_000
 ROUNDS = 5
-Spent = Callable[[], float]
-"""Tells how many seconds of processor time were taken so far."""
 GOAL_MS, SEARCH_GOAL_MS = 300.0, 50.0
 TOKEN = "a-token-of-more-than-thirty-two-characters"
 PAGES = {
@@ -82,11 +81,11 @@ def rows() -> list[Row]:
         found = asyncio.run(_rows(os.environ.get("SEP2_BENCH_DATABASE", f"sqlite:///{folder}/sep2.db"), _ours))
     with postgres.running() as place:
         template = postgres.address(place, "postgres")
-        spent = partial(_with_database, int((place / "data" / "postmaster.pid").read_text().split()[0]))
+        spent = partial(_with_database, processor.postmaster(place))
         return [*found, *(replace(row, name=f"{row.name}, PostgreSQL") for row in asyncio.run(_rows(template, spent)))]
 
 
-async def _rows(url: str, spent: Spent) -> list[Row]:
+async def _rows(url: str, spent: processor.Spent) -> list[Row]:
     devices = int(os.environ.get("SEP2_BENCH_DEVICES", "100000"))
     size = Size(devices, max(1, devices // 10), max(1, devices // 50), max(1, devices // 1000), alarms=10 * devices)
     async with _desk(size, url) as (http, headers, device):
@@ -105,18 +104,8 @@ def _ours() -> float:
 
 
 def _with_database(postmaster: int) -> float:
-    """The same with that of a PostgreSQL server and its processes, those that have ended too."""
-    parents = {int(one.name): _stat(one) for one in Path("/proc").iterdir() if one.name.isdigit()}
-    fields = [said for number, said in parents.items() if said and postmaster in (number, int(said[1]))]
-    # utime, stime, and of children that were waited for: clock ticks, see proc(5)
-    return time.process_time() + sum(sum(map(int, said[11:15])) for said in fields) / os.sysconf("SC_CLK_TCK")
-
-
-def _stat(process: Path) -> list[str]:
-    try:
-        return (process / "stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return []
+    """The same with that of a PostgreSQL server and its processes."""
+    return time.process_time() + processor.of_postgres(postmaster)
 
 
 @asynccontextmanager
@@ -149,7 +138,7 @@ async def _is_filled(database: Database) -> bool:
 
 
 async def _measured(
-    http: TestClient[Any, Any], asked: tuple[str, str], headers: dict[str, str], spent: Spent
+    http: TestClient[Any, Any], asked: tuple[str, str], headers: dict[str, str], spent: processor.Spent
 ) -> list[Row]:
     """The median of several requests, and the first one where it took much longer; asked: its name and its path."""
     name, path = asked

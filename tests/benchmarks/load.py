@@ -1,14 +1,16 @@
 """Requests over mutual TLS from as little Python as possible, and the processor time that they cost a server."""
 
 import asyncio
-import os
 import ssl
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import cast
 
-TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+from tests.benchmarks import processor
+from tests.benchmarks.utility import Asked
+
+CONNECTIONS = 8
+HEAD_ENDS = b"\r\n\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,21 +23,15 @@ class Target:
 
     def cpu_s(self) -> float:
         """Seconds of processor time that the process has used, in the kernel and out of it."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) * TICK_S
+        return processor.of_process(self.pid)
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
-    """What a server did in one measurement."""
-
-    per_s: float
-    cpu_ms: float
-
-
-def asking(path: str) -> bytes:
+def asking(path: str, method: str = "GET", body: bytes = b"") -> bytes:
     """The request, as an embedded client sends it."""
-    return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: application/sep+xml\r\n\r\n".encode()
+    head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: application/sep+xml\r\n"
+    if body:
+        head += f"Content-Type: application/sep+xml\r\nContent-Length: {len(body)}\r\n"
+    return f"{head}\r\n".encode() + body
 
 
 async def one(target: Target, path: str) -> bytes:
@@ -43,90 +39,79 @@ async def one(target: Target, path: str) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", target.port, ssl=target.tls, server_hostname="")
     try:
         writer.write(asking(path))
-        head = await reader.readuntil(b"\r\n\r\n")
+        head = await reader.readuntil(HEAD_ENDS)
         assert head.startswith(b"HTTP/1.1 200"), head
-        size = int(head.lower().partition(b"content-length:")[2].split(maxsplit=1)[0])
-        return head + await reader.readexactly(size)
+        return head + await reader.readexactly(_length(head))
     finally:
         writer.close()
         await writer.wait_closed()
 
 
-async def kept_alive(target: Target, path: str, seconds: float, connections: int = 8) -> Load:
-    """Connections that ask for `path` again as soon as they are answered."""
-    size = len(await one(target, path))
-    running = _Running(asking(path), size)
+async def sent(target: Target, asked: Asked, numbers: range) -> float:
+    """Milliseconds of the server's processor time for each of these requests, on connections that are kept."""
+    requests = iter([asking(asked.path, asked.method, asked.body(n) if asked.body else b"") for n in numbers])
     loop = asyncio.get_running_loop()
     opened = [
-        await loop.create_connection(running.connection, "127.0.0.1", target.port, ssl=target.tls, server_hostname="")
-        for _ in range(connections)
+        (await loop.create_connection(_Connection, "127.0.0.1", target.port, ssl=target.tls, server_hostname=""))[1]
+        for _ in range(CONNECTIONS)
     ]
-    await asyncio.sleep(0.5)  # warm
-    load = await _measured(target, lambda: running.answers, seconds)
-    for transport, _ in opened:
-        transport.abort()
-    return load
+    before = target.cpu_s()
+    await asyncio.gather(*(connection.ask(requests) for connection in opened))
+    spent = target.cpu_s() - before
+    for connection in opened:
+        connection.transport.abort()
+    return 1000 * spent / len(numbers)
 
 
-async def reconnecting(target: Target, path: str, seconds: float, connections: int = 4) -> Load:
-    """Full handshakes: each connection asks once."""
-    done = 0
-
-    async def again() -> None:
-        nonlocal done
-        while True:
-            await one(target, path)
-            done += 1
-
-    tasks = [asyncio.create_task(again()) for _ in range(connections)]
-    load = await _measured(target, lambda: done, seconds)
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    return load
+async def reconnecting(target: Target, path: str, count: int) -> float:
+    """The same of connections with a full handshake, each of which asks once."""
+    before = target.cpu_s()
+    for _ in range(count):
+        await one(target, path)
+    return 1000 * (target.cpu_s() - before) / count
 
 
-async def _measured(target: Target, answers: Callable[[], int], seconds: float) -> Load:
-    loop = asyncio.get_running_loop()
-    before, cpu, start = answers(), target.cpu_s(), loop.time()
-    await asyncio.sleep(seconds)
-    count, spent, elapsed = answers() - before, target.cpu_s() - cpu, loop.time() - start
-    return Load(count / elapsed, 1000 * spent / count)
-
-
-@dataclass(slots=True)
-class _Running:
-    request: bytes
-    size: int
-    answers: int = 0
-    connections: list["_Connection"] = field(default_factory=list)
-
-    def connection(self) -> "_Connection":
-        self.connections.append(_Connection(self))
-        return self.connections[-1]
+def _length(head: bytes) -> int:
+    _, found, rest = head.lower().partition(b"content-length:")
+    return int(rest.split(maxsplit=1)[0]) if found else 0
 
 
 class _Connection(asyncio.Protocol):
-    """Counts octets: all answers to one request have the same size."""
+    """Sends the next request as soon as one is answered."""
 
-    def __init__(self, running: _Running) -> None:
-        self._running = running
-        self._left = 0
-        self._transport: asyncio.Transport
+    def __init__(self) -> None:
+        self.transport: asyncio.Transport
+        self._requests: Iterator[bytes] = iter(())
+        self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._read = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name
-        self._ask()
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name
+
+    async def ask(self, requests: Iterator[bytes]) -> None:
+        """Return when none is left."""
+        self._requests = requests
+        self._next()
+        await self._done
 
     def data_received(self, data: bytes) -> None:
-        if self._left == self._running.size:
-            assert data.startswith(b"HTTP/1.1 200"), data[:200]
-        self._left -= len(data)
-        assert self._left >= 0, "the answers differ in size"
-        if self._left == 0:
-            self._running.answers += 1
-            self._ask()
+        self._read += data
+        head, found, body = self._read.partition(HEAD_ENDS)
+        if not found or len(body) < _length(head):
+            return
+        self._read = b""
+        if not head.startswith(b"HTTP/1.1 20"):
+            self._done.set_exception(AssertionError(head))
+            return
+        self._next()
 
-    def _ask(self) -> None:
-        self._left = self._running.size
-        self._transport.write(self._running.request)
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self._done.done():
+            self._done.set_exception(exc or ConnectionResetError())
+
+    def _next(self) -> None:
+        request = next(self._requests, None)
+        if request is not None:
+            self.transport.write(request)
+        elif not self._done.done():
+            self._done.set_result(None)

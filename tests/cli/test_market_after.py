@@ -30,6 +30,9 @@ def test_from_a_file_of_dispatch_to_a_verified_pack_and_a_report(sep2: Sep2, tmp
     assert "cannot tell, 0 of 22 events" in settled.out
     assert sep2("market", "settlement", "AVPP", *span).status == 0
     assert sep2("market", "intervals", "AVPP", *span, "--json").json["total"] == 0
+    firm = sep2("market", "firm", "AVPP")
+    assert firm.last_line == "AVPP: cannot tell, 0 of 22 events."
+    assert "A1" in firm.out
     pack = tmp_path / "pack.zip"
     made = sep2("evidence", "pack", "AVPP", *span, "--to-file", str(pack))
     assert made.status == 0, made.err

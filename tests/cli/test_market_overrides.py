@@ -29,6 +29,7 @@ def test_an_override_of_an_aggregation_is_looked_over_sent_followed_and_released
     send = ["override", "send", "--aggregation", "OVPP", "--export", "100W", "--for", "1h", "--notice", "emergency"]
     sheet = done(sep2(*send, "--reason", "emergency", "--dry-run"))
     assert "Of what each of its members can reach it leaves export" in sheet.out
+    assert "--binding names no place of the network" in sheet.out
     assert "Over North is told at" in sheet.out
     assert "OD1" in sheet.out
     refused = sep2("override", "send", "--system", "--export", "0", "--for", "1h", "--reason", "test", "--node", "N1")

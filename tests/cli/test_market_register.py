@@ -71,6 +71,11 @@ def test_a_sheet_of_ders_is_tried_refused_line_by_line_and_taken_whole(sep2: Sep
     wrong = sep2("der", "import", str(bad), "--party", "Market South", "--json")
     assert wrong.status == 1
     assert [(one["path"], one["code"]) for one in wrong.json["faults"]] == [("line 3: max_gen_w", "bad_value")]
+    bad.write_text("\n".join([header, *(row.replace("SHEET", "nowhere") for row in rows)]) + "\n")
+    told = sep2("der", "import", str(bad), "--party", "Market South").err.splitlines()
+    assert told[0] == "Error: What was handed in does not fit: 2 things are wrong"
+    known = "expected a connection of the register (`sep2 connection list`)"
+    assert told[1:3] == [f"  line {n}: connection is 'nowhere{n - 1}': {known}" for n in (2, 3)]
     tried = sep2("der", "import", str(good), "--party", "Market South", "--dry-run")
     assert tried.last_line == "Nothing is changed; without --dry-run: 2 DERs added."
     assert sep2("der", "list", "--party", "Market South", "--json").json["total"] == 0

@@ -66,7 +66,9 @@ def test_an_operator_works_over_tls_with_a_token_of_their_own(secure: Path, tmp_
     refused = run("connection", "add", "NMI7", token=file, status=4)
     assert "needs engineer, and Ada is operator" in refused.err
     run("operator", "set", "Ada", "--role", "engineer")
-    run("token", "add", "Ada", "--label", "desk")
+    text, said = run("token", "add", "Ada", "--label", "desk").out.splitlines()
+    assert text.startswith("sep2_")
+    assert "keep it in a file" in said
     assert run("operator", "list").out.count("Ada") == 1
     one = run("token", "list", "--operator", "Ada", "--json").json["items"]
     assert {(token["label"], token["last_used"] is not None) for token in one} == {("laptop", True), ("desk", False)}

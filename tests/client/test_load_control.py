@@ -4,11 +4,14 @@ import pytest
 
 from sep2.client import Rating
 from sep2.client.controls import LOAD_LIMIT, load_control_of
+from sep2.client.device import State
 from sep2.operations.clients import change_client
 from sep2.operations.controls import NewControl, cancel_control
 from sep2.operations.devices import set_device
+from sep2.operations.reported import said
 from sep2.rules.limits import Limits
 from sep2.store import tables as t
+from sep2.store.seen_tables import document_history
 from sep2.wire import DateTimeInterval as Interval
 from sep2.wire import DeviceCategoryType, DutyCycle, EndDeviceControl, EventStatus, HexBinary, Offset, Profile
 from tests.client.conftest import Connect, Inverter
@@ -70,6 +73,26 @@ async def test_a_cancelled_event_ends_at_once_and_the_plan_says_so(world: World,
     await do(world, cancel_control, event, NOW + 610)
     await step(world, client, 900)
     assert loads(device)[-2:] == [(600, pytest.approx(1440)), (900, None)]
+
+
+async def test_what_could_be_shed_is_told_once_it_differs_enough(world: World, connect: Connect) -> None:
+    class Offering(Inverter):
+        sheddable_w = 5000.0
+
+        def state(self, now: int) -> State:
+            return State(sheddable_w=self.sheddable_w, sheddable_for_s=900)
+
+    async def known() -> list[int]:
+        kept = [row for row in await rows(world, document_history) if row.kind == "LoadShedAvailability"]
+        return [said(row.kind, bytes(row.body))["sheddablePower"] for row in kept]
+
+    lfdi = await american(world)
+    device = Offering(charger().rating)
+    client = await connect("gale", {lfdi: device}, profile=Profile.CSIP)
+    for at, watts in enumerate((5000, 4900, 4000, 4000)):
+        device.sheddable_w = watts
+        await step(world, client, 400 * at)
+    assert await known() == [5000, 4000]
 
 
 async def test_who_draws_nothing_does_not_follow_load_control(world: World, connect: Connect) -> None:

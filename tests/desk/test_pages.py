@@ -1,5 +1,7 @@
 """The pages of the desk in a real browser: what they show, and that nothing of them does harm."""
 
+import re
+
 import pytest
 from axe_playwright_python.async_playwright import Axe
 
@@ -50,8 +52,7 @@ async def test_who_is_not_signed_in_is_asked_to_be(room: Room) -> None:
         await sight.go("/")
         assert "/desk/sign-in" in sight.page.url
         for address in ADDRESSES:
-            await sight.go(address)
-            assert "/desk/sign-in" in sight.page.url, address
+            assert "/desk/sign-in" in (await sight.page.request.get(room.base + address)).url, address
         violations = await Axe().run(sight.page, options=AXE)
         assert violations.violations_count == 0, violations.generate_report()
         assert not sight.wrong
@@ -108,6 +109,11 @@ async def test_a_connection_shows_what_limits_it_what_was_measured_and_why(room:
         assert not sight.wrong
 
 
+def made_of(link: str, html: str) -> tuple[str, frozenset[str]]:
+    """The page of a link, with the kinds of elements in it and the attributes that scripts look for."""
+    return link.partition("?")[0], frozenset(re.findall(r"<\w+|\btype=\"\w+\"|\bdata-[\w-]+(?==)", html))
+
+
 async def test_stored_strings_do_no_harm(room: Room) -> None:
     await modelled(room.operator)
     api = room.operator
@@ -128,9 +134,14 @@ async def test_stored_strings_do_no_harm(room: Room) -> None:
                     "main a[href]", "all => all.map(a => new URL(a.getAttribute('href'), location).href)"
                 )
             )
+        seen = set()
         for link in sorted(links):
-            await sight.go(link.removeprefix(room.base))
-        assert len(links) > 10
+            html = await (await sight.page.request.get(link)).text()
+            kind = made_of(link, html)
+            if "alert(" in html or kind not in seen:  # a page without a stored string is opened once of its kind
+                await sight.go(link.removeprefix(room.base))
+                seen.add(kind)
+        assert len(links) > len(seen) > 10
         await sight.go("/desk/connections")
         shown = await sight.text()
         assert "\ufffdgpj" in shown

@@ -1,7 +1,8 @@
 """Runs whose results are pinned: every figure of a schedule and of its verification, as a digest.
 
 `python -m tests.envelope.pinned` records them again; do so only where a change of numbers is meant. Digests are equal
-only where arithmetic is (same processor features, same numpy, same numba); elsewhere the recorded sums are compared.
+only where arithmetic is (same processor features, same kernels of numpy, scipy and numba); elsewhere the recorded sums
+are compared.
 Where numbers lie in memory may change the last bits of a sum, so that floats are compared to a hundred-thousandth.
 """
 
@@ -16,6 +17,9 @@ from pathlib import Path
 
 import numba
 import numpy as np
+from llvmlite.binding import get_host_cpu_name
+from numba.core import config
+from threadpoolctl import threadpool_info
 
 from envelope import Guarantee, OperatingLimits, calculate, verified_box, verify
 from envelope.engine import solve_with_boxes
@@ -282,6 +286,8 @@ def machine() -> str:
         np.__version__,
         numba.__version__,
         sorted(name for name, has in features.items() if has),
+        sorted((one["version"], one["architecture"]) for one in threadpool_info() if one["user_api"] == "blas"),
+        (config.CPU_NAME or get_host_cpu_name(), config.CPU_FEATURES, config.ENABLE_AVX),
     )
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:16]
 

@@ -8,8 +8,10 @@ import pytest
 from envelope import calculate, verify
 from envelope.operation.expected_state import state_of_run
 from envelope.operation.verified_run import VerifiedRun
+from envelope.schedule import verified_box
 from gridmodel import port_va
 from gridmodel.flow import power_flow as flow
+from gridmodel.model.devices import CHARGER
 from gridmodel.one_line import one_line
 from sep2.operations import diagrams
 from sep2.operations.clients import NewClient, register_client
@@ -44,8 +46,7 @@ async def shown(database, problem):
 def states(problem, schedule, step):
     """Each customer's voltages, per unit, and each branch's loading, by the power flow itself: one row per case."""
     base = -problem.base_load_w[step]
-    export = np.minimum(schedule.export_limit_w[step], schedule.export_reach_w[step])
-    imports = -np.minimum(schedule.import_limit_w[step], schedule.import_reach_w[step])
+    imports, export = (side[step] for side in verified_box(problem, schedule))
     reduced = problem.reduced
     reactive = -problem.base_load_var[step]
     s_va = np.stack([port_va(reduced.network, (p + 1j * reactive)[None])[0] for p in (base, export, imports)])
@@ -81,6 +82,20 @@ def test_on_joint_paths_the_drawing_shows_what_the_limits_were_verified_for():
     assert diagrams.worst_loading(drawn).value <= 1.0
     assert high <= max(node.high_limit for node in drawn.model.nodes) + 1e-3
     assert drawn.low != alone.low, "the paths are another case than the base load"
+
+
+def test_a_chargers_limit_comes_on_top_of_the_demand_that_the_path_has_and_not_of_the_most_that_it_may_be():
+    problem = moving_street()
+    points = (CHARGER,) * len(problem.connection_id)
+    problem = replace(problem, control_point=points, flex_gen_w=np.zeros_like(problem.flex_gen_w))
+    schedule = calculate(problem)
+    report = verify(problem, schedule)
+    drawn = state_of_run("street", VerifiedRun(problem, schedule, report))
+    assert report.inside
+    assert report.under_v > -0.1, "the lowest voltage is what binds"
+    homes = [k for k, node in enumerate(drawn.model.nodes) if node.connections]
+    lowest = min(step[k] for step in drawn.low for k in homes) / diagrams.VOLTAGE_PARTS
+    assert lowest >= drawn.model.nodes[homes[0]].low_limit
 
 
 async def test_a_run_that_begins_within_its_horizon_is_shown_too(shown, problem):

@@ -66,6 +66,20 @@ def test_an_export_reads_back_to_the_same(folder, tmp_path):
     assert "ending is neither .csv nor .parquet" in run(folder, "export", "--out", tmp_path / "a.xlsx", code=2)
 
 
+def test_energies_between_reads_are_shown_and_exported(folder, tmp_path):
+    record = "250,NMI1,11,01,E1,,M1,E,100,20260201120000,A,,,400,20260501120000,E,,,300,kWh,20260801,,"
+    path = table(tmp_path / "nem13.csv", "100,NEM13,202606010000,MDP1,RET1", record, "900")
+    run(folder, "import", path, "--yes")
+    said = "accumulated import_wh E1: 300.000 kWh from 2026-02-01 02:00 to 2026-05-01 02:00, estimated"
+    assert said in run(folder, "show", "NMI1")
+    assert json.loads(run(folder, "show", "NMI1", "--json"))["accumulated"][0]["value"] == 300_000.0
+    assert "import_w E1: none in this time; 2026-02-01" in run(folder, "show", "NMI1", "--from", "2026-07-01")
+    out = tmp_path / "energies.csv"
+    assert "of accumulated there are (--as)" in run(folder, "export", "--out", out, code=2)
+    assert "1 values are in" in run(folder, "export", "--as", "accumulated", "--out", out)
+    assert out.read_text().splitlines()[1].startswith("NMI1,E1,2026-02-01T02:00:00Z,7689600,,import_wh,300000.0,est")
+
+
 def test_a_mapping_is_shown_saved_and_used(folder, tmp_path):
     header = "Service Point ID,Read Date Time,Channel,UOM,Value,Status"
     rows = [

@@ -5,9 +5,11 @@ import pytest
 
 from envelope.engine import calculate
 from envelope.operation.plan_bands import with_plans
-from envelope.operation.verified_run import VerifiedRun, calculated
-from envelope.problem import Allocation, Guarantee
+from envelope.operation.verified_run import VerifiedRun, calculated, with_report
+from envelope.problem import Allocation, Guarantee, divided
+from envelope.study.study import Study, problem_of
 from envelope.verification import Effort, verify
+from gridmodel import read_feeder
 from sep2.operations.market.bands import Counted, stored_bands
 from sep2.operations.market.plans import PlanBody
 from sep2.rules.market.bands import Band, Member, MemberBand
@@ -16,6 +18,7 @@ from sep2.store.market import bands, plans
 from sep2.store.market.series import packed
 from tests.envelope.cases import START, STEP_S, street
 from tests.envelope.test_market_limits import add_market, known_of
+from tests.gridmodel.town import write_town
 
 STEPS = 8
 GEN, LOAD = Rating(10_000, 10_000, 10_000), Rating(14_000, 14_000, 14_000)
@@ -34,33 +37,46 @@ def member(name, low_w, high_w, credit, *, waives=False, steps=range(STEPS)):
     return Counted(1, 1, Member(f"DER {name}", name, GEN, LOAD, 1_000_000, [said], credit))
 
 
-@pytest.mark.parametrize("allocation", [Allocation.MAX_MIN, Allocation.PROPORTIONAL_FAIR])
-@pytest.mark.parametrize("guarantee", [Guarantee.TWO_SIDED, Guarantee.ONE_SIDED])
-def test_what_a_plan_leaves_goes_to_others_and_nobody_gets_less(guarantee, allocation):
-    before = run_of(street(6, STEPS, 4, guarantee=guarantee, allocation=allocation))
+DECLARED = {"declared_share": 0.6, "declared_by": "A. N. Engineer"}
+KINDS = [
+    (Guarantee.TWO_SIDED, Allocation.MAX_MIN, {}),
+    (Guarantee.ONE_SIDED, Allocation.PROPORTIONAL_FAIR, {}),
+    (Guarantee.COINCIDENT, Allocation.EQUAL, {}),
+    (Guarantee.COINCIDENT, Allocation.PROPORTIONAL, {}),
+    (Guarantee.DECLARED_BAND, Allocation.MAX_MIN, DECLARED),
+]
+
+
+@pytest.mark.parametrize(("guarantee", "allocation", "more"), KINDS)
+def test_what_a_plan_leaves_goes_to_others_and_nobody_gets_less(guarantee, allocation, more):
+    before = run_of(street(8, STEPS, 4, guarantee=guarantee, allocation=allocation, **more))
     names = before.problem.connection_id
-    found = with_plans(before, [member(names[0], -500, 700, 1.0), member(names[1], -500, 700, 1.0)])
-    assert found is not None
+    found, why_not = with_plans(before, [member(names[0], -500, 700, 1.0), member(names[1], -500, 700, 1.0)])
+    assert found.without_plans is before, why_not
     assert found.report.inside
     limits = [(run.schedule.import_limit_w, run.schedule.export_limit_w) for run in (before, found)]
     for first, second in zip(*limits, strict=True):
         assert (second[:, 2:] >= first[:, 2:]).all()
         assert second[:, 2:].sum() > first[:, 2:].sum(), "nothing was left to others: the case proves nothing"
     # A band that is believed comes back as the limit of what is flexible; no limit keeps a home from its own load.
-    load_w = before.problem.base_load_w[:, :2]
-    assert (found.schedule.gen_limit_w[:, :2] <= np.maximum(700, load_w)).all()
-    assert (found.schedule.load_limit_w[:, :2] <= 500).all()
+    assert (found.schedule.export_limit_w[:, :2] <= 700).all()
+    assert (found.schedule.load_limit_w[:, :2] <= 500 + before.problem.base_load_w[:, :2].max()).all()
+    if guarantee is not Guarantee.DECLARED_BAND:
+        # There limits of the step before count too, while they may still be held, beside another base load.
+        load_w = before.problem.base_load_w[:, :2]
+        assert (found.schedule.gen_limit_w[:, :2] <= np.maximum(700, load_w)).all()
+        assert (found.schedule.load_limit_w[:, :2] <= 500).all()
 
 
 def test_a_plan_that_is_not_believed_changes_nothing(problem):
     before = run_of(problem)
-    assert with_plans(before, [member(problem.connection_id[0], 0, 0, 0.0)]) is None
+    assert with_plans(before, [member(problem.connection_id[0], 0, 0, 0.0)]) == (before, "")
 
 
 def test_half_a_credit_counts_half_of_what_is_left_free_and_only_where_a_band_is(problem):
     before = run_of(problem)
     name = problem.connection_id[0]
-    found = with_plans(before, [member(name, -14_000, 4000, 0.5, steps=(2, 3))])
+    found, _ = with_plans(before, [member(name, -14_000, 4000, 0.5, steps=(2, 3))])
     # Half of the 6 kW above the band is not counted.
     taken = np.zeros(STEPS)
     taken[2:4] = 3000.0
@@ -73,23 +89,72 @@ def test_a_contract_minimum_gives_way_only_where_its_customer_agreed():
     firm = np.array([2000.0, 0.0, 0.0])
     before = run_of(street(3, STEPS, firm_export_w=firm))
     name = before.problem.connection_id[0]
-    insisted = with_plans(before, [member(name, -14_000, 500, 1.0)])
+    insisted, _ = with_plans(before, [member(name, -14_000, 500, 1.0)])
     assert (insisted.schedule.export_limit_w[:, 0] >= 2000).all()
-    waived = with_plans(before, [member(name, -14_000, 500, 1.0, waives=True)])
+    waived, _ = with_plans(before, [member(name, -14_000, 500, 1.0, waives=True)])
     assert (waived.schedule.gen_limit_w[:, 0] <= np.maximum(500, before.problem.base_load_w[:, 0])).all()
 
 
 def test_what_was_published_with_plans_can_be_calculated_again_from_its_problem(problem):
-    found = with_plans(run_of(problem), [member(problem.connection_id[0], 0, 100, 1.0)])
+    found, _ = with_plans(run_of(problem), [member(problem.connection_id[0], 0, 100, 1.0)])
     again = calculated(found.counted)
     assert np.array_equal(again.export_limit_w, found.schedule.export_limit_w)
     assert again.run_id == found.schedule.run_id != calculate(problem).run_id
 
 
-@pytest.mark.parametrize("guarantee", [Guarantee.COINCIDENT])
-def test_where_limits_are_no_boxes_plans_do_not_count(guarantee):
-    before = run_of(street(3, STEPS, guarantee=guarantee, allocation=Allocation.EQUAL))
-    assert with_plans(before, [member(before.problem.connection_id[0], 0, 0, 1.0)]) is None
+def test_what_a_declared_band_counts_of_the_sun_is_not_less_for_a_plan():
+    """Under a part of the sun a member still feeds what its band leaves it, not that part of it."""
+    before = run_of(street(6, STEPS, 4, guarantee=Guarantee.DECLARED_BAND, **DECLARED))
+    found, _ = with_plans(before, [member(before.problem.connection_id[0], -500, 700, 1.0)])
+    assert np.array_equal(found.problem.flex_gen_w, before.problem.flex_gen_w)
+    assert (found.problem.ceiling_export_w[:, 0] <= 700).all()
+    assert np.isinf(found.problem.ceiling_export_w[:, 1:]).all()
+
+
+def test_where_members_relieve_others_that_stand_at_one_level_limits_without_plans_stand_and_it_is_said():
+    """Without what the members draw, the level of the others does not fit; no limit for any combination needs it."""
+    for guarantee, is_counted in ((Guarantee.COINCIDENT, False), (Guarantee.TWO_SIDED, True)):
+        before = run_of(street(5, 4, 2, guarantee=guarantee, allocation=Allocation.EQUAL))
+        found, why_not = with_plans(before, [member(before.problem.connection_id[0], -500, 700, 1.0)])
+        assert (found is not before, not why_not) == (is_counted, is_counted)
+    found, why_not = with_plans(
+        run_of(street(5, 4, 2, guarantee=Guarantee.COINCIDENT, allocation=Allocation.EQUAL)), []
+    )
+    assert not why_not
+
+
+def test_what_can_not_be_limited_is_counted_in_full_whatever_its_plan_says():
+    free = np.array([False, True, True])
+    before = run_of(street(3, STEPS, controls_export=free, flex_gen_w=np.full((STEPS, 3), 2000.0)))
+    found, _ = with_plans(before, [member(before.problem.connection_id[0], -500, 700, 1.0)])
+    assert np.array_equal(found.problem.flex_gen_w, before.problem.flex_gen_w)
+    assert (found.problem.flex_load_w[:, 0] <= 500).all()
+
+
+def test_on_a_network_in_parts_what_a_plan_leaves_goes_to_others_in_all_parts(tmp_path, monkeypatch):
+    monkeypatch.setattr(divided, "MOST_PORTS", 5)
+    feeder = read_feeder(write_town(tmp_path, 3, 2, 4))
+    study = Study(steps=2, export_w=40_000.0, import_w=40_000.0, sun=False)
+    problem = problem_of(feeder, study, divided.reduced_of(feeder.network))
+    schedule, report, factor = with_report(problem, None)
+    names, starts = problem.connection_id, problem.step_start.tolist()
+    rating = Rating(40_000, 40_000, 40_000)
+    planned = [
+        Counted(
+            1, 1, Member(name, name, rating, rating, 1_000_000, [MemberBand(1, starts, problem.step_s, bands)], 1.0)
+        )
+        for name, bands in ((names[0], [Band(-500, 700)] * 2), (names[1], [Band(-500, 700)] * 2))
+    ]
+    found, why_not = with_plans(VerifiedRun(problem, schedule, report, factor=factor), planned)
+    assert found.without_plans is not None, why_not
+    assert found.report.inside
+    for first, second in (
+        (schedule.import_limit_w, found.schedule.import_limit_w),
+        (schedule.export_limit_w, found.schedule.export_limit_w),
+    ):
+        assert (second[:, 2:] >= first[:, 2:]).all()
+        assert second[:, 2:].sum() > first[:, 2:].sum()
+    assert (found.schedule.gen_limit_w[:, :2] <= np.maximum(700, problem.base_load_w[:, :2])).all()
 
 
 async def accept(database, number, high_w):

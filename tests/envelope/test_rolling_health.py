@@ -17,6 +17,7 @@ from gridmodel.meter_data.store import Kind, MeasurementStore
 from sep2.extension import ExtensionError
 from sep2.operations.alarms import Wanted, set_alarms
 from sep2.operations.plans import look_at_plans, note_plan
+from sep2.operations.silent_places import note_silent_places
 from sep2.server.plan_watch import PlanWatch
 from tests.envelope.cases import START, street
 from tests.envelope.homes_history import homes
@@ -181,6 +182,7 @@ async def test_connections_that_are_silent_together_have_no_power_and_return_in_
         wanted = {"agg": Wanted(f"{len(names)} of its 3 devices are silent", members=names)} if names else {}
         async with office.db.write() as db:
             await set_alarms(db, "device_silent", wanted, office.clock.now())
+            await note_silent_places(db, names)
 
     def highest(rows, at):
         return max(row.import_limit_w for row in rows if row.start <= at < row.start + row.duration)

@@ -6,6 +6,7 @@ import shutil
 import time
 import zlib
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,15 +15,19 @@ from typer.testing import CliRunner
 
 from envelope.command_line.commands import app
 from envelope.command_line.study import app as study
+from envelope.constraints.without_flow import NoPowerFlow
 from envelope.field_rules import BadProblem
-from envelope.medium_voltage.divided import factor_of, verified_factors, whole_of
+from envelope.medium_voltage.divided import calculate_divided, factor_of, verified_factors, verify_divided, whole_of
 from envelope.medium_voltage.whole_network import calculate_whole, schedule_of
 from envelope.medium_voltage.whole_verification import verify_whole
 from envelope.operation.run_store import RunStore
 from envelope.operation.verified_run import VerifiedRun
 from envelope.problem import FixedPowerFactor, GroupLimit, Problem, Scenarios, divided, plan_file, run_id, steps_from
 from envelope.problem.divided import parts_of, reduced_of
+from envelope.schedule import read
+from envelope.schedule.codes import STATUS
 from envelope.schedule.scaling import scaled
+from envelope.schedule.table import save
 from envelope.study import estimate
 from envelope.study.estimate import as_one, in_parts
 from envelope.study.study import Study, problem_of
@@ -278,3 +283,63 @@ def test_every_command_that_may_take_long_says_so_first(town, tmp_path, monkeypa
         assert "This will take about " in said, said
     network = read_feeder(town).network
     assert as_one(network, 4).repeated(3).seconds == 3 * as_one(network, 4).seconds
+
+
+def test_an_auditor_verifies_limits_of_a_divided_network_by_two_files(town, tmp_path, monkeypatch):
+    copy, office = tmp_path / "town", tmp_path / "office"
+    shutil.copytree(town, copy)
+    office.mkdir()
+    words = ["run", str(copy), "--steps", "2", "--import-kw", "40", "--plan", str(office / "plan.npz")]
+    done = CliRunner().invoke(app, [*words, "--out", str(office / "limits.csv")])
+    assert done.exit_code == 0, done.output
+    shutil.rmtree(copy)
+    monkeypatch.chdir(office)
+    verified = CliRunner().invoke(app, ["verify", "plan.npz", "limits.csv", "--json"])
+    assert verified.exit_code == 0, verified.output
+    assert json.loads(verified.output)["inside"]
+    limits = read("limits.csv")
+    save(replace(limits, import_limit_w=limits.import_limit_w + 40_000), Path("raised.csv"))
+    assert CliRunner().invoke(app, ["verify", "plan.npz", "raised.csv"]).exit_code == 1
+
+
+def with_a_heavy_interval(town, at, heavy_w):
+    """A problem and the same with a base load in interval 2 that nothing can carry, at some connections."""
+    feeder = read_feeder(town)
+    study = Study(steps=4, export_w=2_000.0, import_w=2_000.0, sun=False)
+    right = problem_of(feeder, study, reduced_of(feeder.network))
+    load = right.base_load_w.copy()
+    load[2, at] = heavy_w
+    return right, replace(right, base_load_w=load)
+
+
+def test_an_interval_in_which_a_part_has_no_power_flow_takes_no_limit_from_others(town):
+    right, wrong = with_a_heavy_interval(town, slice(3, 6), 300_000.0)
+    run, good = calculate_divided(wrong), calculate_divided(right)
+    said = run.schedule.findings[0]
+    assert said.startswith("infeasible_base: no power flow in 1 of 4 intervals")
+    assert "most of it at h0_0_3 (300.0 kW), h0_1_0 (300.0 kW), h0_1_1 (300.0 kW); check their forecast" in said
+    assert (run.schedule.status[2] == STATUS.index("infeasible_base")).all()
+    assert (run.schedule.status[[0, 1, 3]] == STATUS.index("ok")).all()
+    assert not run.schedule.export_room_w[2].any()
+    assert run.schedule.export_limit_w[0].sum() >= 0.95 * good.schedule.export_limit_w[0].sum() > 0
+    assert (run.schedule.run_id, run.report.combined.exit_code) == (run_id(wrong), 3)
+    assert "no power flow in 1 of 4 intervals" in run.report.combined.sentence()
+    again = verify_divided(wrong, run.schedule)
+    assert (again.inside, again.without_flow) == (True, run.report.combined.without_flow)
+
+
+def test_an_interval_in_which_the_medium_voltage_alone_has_no_power_flow_is_named(town, tmp_path):
+    weak = tmp_path / "weak"
+    shutil.copytree(town, weak)
+    (weak / "source.csv").write_text("node,v_pu,short_circuit_mva,x_over_r\nsubstation,1.02,0.6,10\n")
+    _, wrong = with_a_heavy_interval(weak, slice(None), 20_000.0)
+    run = calculate_divided(wrong)
+    assert run.schedule.findings[0].startswith("infeasible_base: no power flow in 1 of 4 intervals")
+    assert (run.schedule.status[2] == STATUS.index("infeasible_base")).all()
+    assert run.report.combined.inside
+
+
+def test_where_no_interval_of_a_divided_network_has_a_power_flow_that_is_said(town):
+    right, _ = with_a_heavy_interval(town, slice(None), 0.0)
+    with pytest.raises(NoPowerFlow, match=r"no power flow in 4 of 4 intervals.*most of it at h0_0_0 \(300.0 kW\)"):
+        calculate_divided(replace(right, base_load_w=np.full(right.base_load_w.shape, 300_000.0)))

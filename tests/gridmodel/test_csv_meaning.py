@@ -127,8 +127,7 @@ def all_files(folder, spoil):
     ("spoil", "said"),
     [
         (lambda t: t.replace(",", ";").encode(), "its values are separated by semicolons; commas are expected"),
-        (lambda t: t.replace(",", "\t").encode(), "its values are separated by tabs; commas are expected"),
-        (lambda t: t.encode("utf-16"), "is UTF-16 text; save it as UTF-8"),
+        (lambda t: t.encode("utf-16")[:-1], "not UTF-16 text, which its first bytes say"),
         (lambda t: t.replace("n1", "n\xe9").encode("latin-1"), "is 'é': save it as UTF-8"),
         (lambda t: t.replace("230.94", '"230,94"').encode(), "(a decimal comma; a point is expected)"),
         (lambda t: t.replace("n1", "4.10E+09").encode(), "a spreadsheet has rounded an identifier"),
@@ -142,6 +141,24 @@ def test_what_a_spreadsheet_does_to_a_file_is_a_finding(folder, spoil, said):
     assert result.exit_code == 1
     findings = json.loads(result.output)["findings"]
     assert any(said in f["detail"] for f in findings)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda t: t.encode("utf-16"),
+        lambda t: b"\xfe\xff" + t.encode("utf-16-be"),
+        lambda t: t.encode("utf-32"),
+        lambda t: t.encode("utf-8-sig"),
+        lambda t: t.replace(",", "\t").replace("\n", "\r\n").encode("utf-16"),
+    ],
+)
+def test_a_byte_order_mark_says_the_encoding_and_tabs_separate_too(folder, spoil):
+    expected = read_feeder(folder)
+    all_files(folder, spoil)
+    found = read_feeder(folder)
+    assert found.network.connections.id == expected.network.connections.id
+    np.testing.assert_array_equal(found.profile.demand_w, expected.profile.demand_w)
 
 
 UNITS = [

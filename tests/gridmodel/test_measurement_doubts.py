@@ -27,18 +27,30 @@ def test_values_whose_unit_has_likely_slipped_are_named_before_they_are_written(
     assert set(report.unlikely) <= set(sentences(report))
 
 
+COUNTS = "what arrived last counts there, of what arrived together the shorter interval"
+
+
 def test_values_that_lie_over_others_are_named(store, tmp_path):
     header = "connection_id,interval_start,duration_s,import_wh"
     halves = [f"c1,{utc(START + k * 1800)},1800,100" for k in range(4)]
     hour = f"c1,{utc(START)},3600,800"
     both = look(store, table(tmp_path / "both.csv", header, *halves, hour))
-    said = "intervals that lie over others of the same series, of which a mean is taken: c1 import_w 2"
-    assert said in both.unlikely
+    assert f"intervals that lie over others of the same series: c1 import_w 2; {COUNTS}" in both.unlikely
     assert take(store, table(tmp_path / "halves.csv", header, *halves)).unlikely == []
     again = look(store, table(tmp_path / "hour.csv", header, hour))
     assert again.unlikely == [
-        "stored in intervals of another length over the same time, of which a mean is taken: c1 import_w"
+        f"stored in intervals of another length over the same time: c1 import_w; {COUNTS}",
     ]
+
+
+def test_a_further_register_of_a_quantity_is_named_once(store, tmp_path):
+    header = "connection_id,register,interval_start,duration_s,import_wh"
+    take(store, own_file(tmp_path / "own.csv", {"c1": [100.0] * 4}))
+    path = table(tmp_path / "e1.csv", header, ("c1", "E1", utc(START), 1800, 100))
+    said = "a further register of a place and quantity over the same time, added to the others"
+    assert take(store, path).unlikely == [f"{said}: c1 import_w E1 beside one without a name"]
+    path = table(tmp_path / "more.csv", header, ("c1", "E1", utc(START), 1800, 110))
+    assert look(store, path).unlikely == []
 
 
 def test_voltages_of_meters_in_kv_are_named(store, tmp_path):

@@ -10,6 +10,7 @@ from gridmodel import GridError
 from gridmodel.meter_data import series_index
 from gridmodel.meter_data.import_report import sentences
 from gridmodel.meter_data.mapping import Edge
+from gridmodel.meter_data.overlaps import without_overlaps
 from gridmodel.meter_data.quantities import Quality, Quantity
 from gridmodel.meter_data.reading import MeasuredTable, Window, net_import_w, read, summed
 from gridmodel.meter_data.staging import Series, Staging, Values
@@ -122,6 +123,51 @@ def test_a_step_that_is_measured_in_part_is_a_gap(store):
 def test_intervals_across_a_step_count_by_their_overlap(store):
     put(store, [10.0, 20.0, 30.0, 50.0], arrived=NOW, start=START - 900, step_s=1800)
     assert read(store, ["c1"], Quantity.IMPORT, replace(DAY, until=START + 3600)).value[:, 0].tolist() == [15.0, 25.0]
+
+
+def test_of_values_over_each_other_the_last_that_arrived_counts_and_the_others_for_the_rest(store):
+    """Half-hours of 100 W; the second is told again as six times five minutes, of which one is missing."""
+    put(store, [100.0] * 4, arrived=NOW)
+    fine = HALF_HOUR_S // 6
+    put(store, [10.0, 20.0, 30.0], arrived=NOW + 60, start=START + HALF_HOUR_S, step_s=fine)
+    put(store, [50.0, 60.0], arrived=NOW + 60, start=START + HALF_HOUR_S + 4 * fine, step_s=fine)
+    window = Window(START, START + 4 * HALF_HOUR_S)
+    found = read(store, ["c1"], Quantity.IMPORT, window).value[:, 0]
+    assert found.tolist() == pytest.approx([100.0, (10 + 20 + 30 + 100 + 50 + 60) / 6, 100.0, 100.0])
+    assert read(store, ["c1"], Quantity.IMPORT, replace(window, as_of=NOW)).value[:, 0].tolist() == [100.0] * 4
+    put(store, [70.0], arrived=NOW + 120, start=START, step_s=2 * HALF_HOUR_S)
+    assert read(store, ["c1"], Quantity.IMPORT, window).value[:, 0].tolist() == [70.0, 70.0, 100.0, 100.0]
+
+
+def test_of_values_that_arrived_together_the_shorter_interval_counts(store):
+    put(store, [100.0], arrived=NOW, step_s=2 * HALF_HOUR_S)
+    put(store, [20.0], arrived=NOW, start=START + HALF_HOUR_S)
+    found = read(store, ["c1"], Quantity.IMPORT, Window(START, START + 2 * HALF_HOUR_S))
+    assert found.value[:, 0].tolist() == [100.0, 20.0]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_pieces_are_those_of_a_second_by_second_count(seed):
+    rng, size = np.random.default_rng(seed), 40
+    drawn = np.unique(rng.integers([0, 0, 1], [3, 60, 12], (size, 3)), axis=0)
+    rows = dict(zip(("code", "start", "duration"), rng.permutation(drawn).T, strict=True))
+    rows |= {"arrived": rng.integers(0, 4, len(drawn)), "value": np.arange(len(drawn))}
+    order = np.lexsort([rows["start"], -rows["duration"], rows["arrived"]])
+    expected = {
+        (rows["code"][k], rows["start"][k] + second): rows["value"][k]
+        for k in order
+        for second in range(rows["duration"][k])
+    }
+    found = without_overlaps(rows)
+    seconds = [
+        ((code, start + second), value)
+        for code, start, duration, value in zip(
+            *(found[name] for name in ("code", "start", "duration", "value")), strict=True
+        )
+        for second in range(duration)
+    ]
+    assert len(seconds) == len(expected)
+    assert dict(seconds) == expected
 
 
 def test_net_import_is_of_all_registers_and_a_gap_where_one_is_missing(store, tmp_path):

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from gridmodel.errors import FileError
+from gridmodel.meter_data.accumulated import energies
+from gridmodel.meter_data.exporting import export
 from gridmodel.meter_data.import_report import sentences
 from gridmodel.meter_data.quantities import Quality, Quantity
 from gridmodel.meter_data.reading import Window, net_import_w, read
@@ -14,6 +16,7 @@ from gridmodel.meter_data.series_index import known_series
 from gridmodel.meter_data.store import Kind, MeasurementStore
 from tests.gridmodel.meters import (
     DAY_S,
+    NOW,
     START,
     look,
     nem12,
@@ -93,6 +96,23 @@ def test_nem13_energies_are_kept_apart_from_intervals(store, tmp_path):
     assert not net_import_w(store, ["6102000002"], DAY).known.any()
 
 
+def test_an_export_of_energies_between_reads_is_told_from_intervals_and_reads_back(store, tmp_path):
+    record = "250,6102000002,11,01,{0},,M1,E,100,20260201120000,A,,,400,20260501120000,{1},,,300,{2},20260801,,"
+    rows = [record.format("E1", "A", "kWh"), record.format("Q1", "S", "kvarh")]
+    take(store, table(tmp_path / "nem13.csv", "100,NEM13,202606010000,MDP1,RET1", *rows, "900"))
+    out, other = tmp_path / "energies.csv", MeasurementStore(tmp_path / "other")
+    assert export(store, Kind.ACCUMULATED, (0, NOW), out) == 2
+    again = take(other, out)
+    assert (again.kind, again.counts.new, take(store, out).counts.unchanged) == (Kind.ACCUMULATED, 2, 2)
+    whole = Window(START - 90 * DAY_S, START)
+    found = energies(other, "6102000002", whole)
+    assert found == energies(store, "6102000002", whole)
+    assert [(one.register, one.quantity, one.value, one.quality) for one in found] == [
+        ("E1", "import_wh", 300_000.0, "measured"),
+        ("Q1", "import_varh", 300_000.0, "substituted"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("direction", "quantity"), [("E", Quantity.IMPORT), ("I", Quantity.EXPORT)], ids=["out of the grid", "into it"]
 )
@@ -123,6 +143,25 @@ def test_packed_files_are_read_in_every_format_and_damaged_ones_refused(store, t
         assert look(store, whole).counts.new == look(store, path).counts.new > 0
         with pytest.raises(FileError, match=f"{cut.name}: its packed content is damaged or cut off"):
             look(store, cut)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-8-sig"])
+def test_every_format_is_read_in_the_encoding_that_its_byte_order_mark_says(store, tmp_path, encoding):
+    files = [
+        nem12(tmp_path / "nem.csv", "6102000001", [("20260529", [0.5] * 48, "A,,,,")]),
+        green_button(tmp_path / "feed.xml"),
+        own_file(tmp_path / "own.csv", {"Caf\xe9 1": [100.0] * 48}),
+    ]
+    mark = "\ufeff" if encoding == "utf-16-be" else ""
+    for path in files:
+        text = path.read_text(encoding="utf-8")
+        other = tmp_path / f"other{path.suffix}"
+        other.write_bytes(gzip.compress((mark + text).encode(encoding)))
+        said, plain = look(store, other), look(store, path)
+        assert (said.counts, said.places) == (plain.counts, plain.places)
+    other.write_bytes((mark + text).encode(encoding)[:-3] if encoding != "utf-8-sig" else text.encode("latin-1"))
+    with pytest.raises(FileError, match=r"other\.csv.*not UTF"):
+        look(store, other)
 
 
 @pytest.mark.parametrize(

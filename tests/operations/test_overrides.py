@@ -214,7 +214,7 @@ async def test_an_override_holds_the_minimum_where_the_envelope_is_tighter(stree
     ]
 
 
-async def test_many_places_are_let_go_over_ten_minutes(street):
+async def test_many_places_are_released_over_ten_minutes(street):
     """Where an envelope follows it is ramped to; where only a default does, devices end at random."""
     await street.publish("NMI1", NOW, *[3000] * 24)
     sent = await street.override(NOW, "system", "", 0, end=NOW + 1800)

@@ -21,7 +21,7 @@ async def street(database):
     return made
 
 
-async def let_go(street, sent, now):
+async def release_at(street, sent, now):
     async with street.database.write() as db:
         return await release(db, sent.id, now, spread_s=0)
 
@@ -46,7 +46,7 @@ async def test_a_later_override_is_loosened_when_the_tighter_one_is_released(str
     both = Limits(export_w=1000, import_w=2000)
     await street.override(NOW + 60, **second, limits=both, end=end, terms=AT_ONCE)
     assert await street.holds("NMI1", NOW + 60) == 500
-    await let_go(street, tight, NOW + 120)
+    await release_at(street, tight, NOW + 120)
     assert await street.holds("NMI1", NOW + 120) == await street.holds("NMI1", end - 1) == 1000, why
     assert await street.holds("NMI1", NOW + 120, "opModImpLimW") == 2000
     assert await street.holds("NMI1", end) == 3000
@@ -57,7 +57,7 @@ async def test_an_override_that_a_released_one_did_not_tighten_is_left_alone(str
     loose = await street.override(NOW, export_w=1000, end=end)
     await street.override(NOW + 60, export_w=500, end=end)
     said = await street.says("NMI1", NOW + 60)
-    assert (await let_go(street, loose, NOW + 120)).reissued == ()
+    assert (await release_at(street, loose, NOW + 120)).reissued == ()
     assert (await street.says("NMI1", NOW + 120)).mrid == said.mrid
 
 
@@ -65,8 +65,8 @@ async def test_a_loosened_override_is_released_with_all_its_controls(street):
     end = NOW + 6000
     tight = await street.override(NOW, export_w=500, end=end)
     looser = await street.override(NOW + 60, export_w=1000, end=end + STEP)
-    await let_go(street, tight, NOW + 120)
-    await let_go(street, looser, NOW + 180)
+    await release_at(street, tight, NOW + 120)
+    await release_at(street, looser, NOW + 180)
     assert await street.holds("NMI1", NOW + 180) == 3000
 
 
@@ -80,7 +80,7 @@ async def test_the_tightest_of_what_stands_holds_after_any_history(street, seed)
         now += chance.randrange(1, STEP // 2)
         if standing and chance.random() < 0.4:
             sent = standing.pop(chance.choice(list(standing)))[0]
-            await let_go(street, sent, now)
+            await release_at(street, sent, now)
         else:
             start, end = now + chance.choice([0, 0, 200]), now + chance.randrange(600, 2400)
             export_w, import_w = chance.choice([(700, None), (1100, 400), (None, 600), (300, 2000), (2000, 250)])

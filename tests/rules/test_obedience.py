@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sep2.rules.authority import Program, Said, course
+from sep2.rules.limit_steps import Bounds, Step
 from sep2.rules.obedience import (
     NEVER,
     Direction,
@@ -14,11 +15,8 @@ from sep2.rules.obedience import (
     Measured,
     Meter,
     State,
-    Step,
     Sums,
     adopted_from,
-    allowed_w,
-    bound_at,
     judge,
     measured,
     steps,
@@ -53,7 +51,7 @@ def seen(posted) -> list[Interval]:
 
 def test_the_worked_example():
     assert EXPORT[1].adopted == at(3)
-    assert allowed_w(EXPORT, at(0), at(5)) == 3600
+    assert Bounds(EXPORT).allowed_w(at(0), at(5)) == 3600
     judged = judge(EXPORT, seen(POSTED), 100)
     assert [one.state.value for one in judged] == ["ok", "late", "ok", "unknown", "ok", "breach"]
     total = sums(judged)
@@ -184,10 +182,10 @@ def histories(draw) -> list[Step]:
 @given(histories(), st.integers(0, 60), st.integers(1, 30))
 def test_what_is_allowed_is_the_mean_of_what_bounds_every_second(limits, start, duration):
     seconds = [slow_bound(limits, second) for second in range(start, start + duration)]
-    assert [bound_at(limits, start + n) for n in range(duration)] == [
+    assert [Bounds(limits).at(start + n) for n in range(duration)] == [
         None if watts == float("inf") else watts for watts in seconds
     ]
-    found = allowed_w(limits, start, start + duration)
+    found = Bounds(limits).allowed_w(start, start + duration)
     if float("inf") in seconds:
         assert found is None
     else:

@@ -1,5 +1,6 @@
 """A server with the market API and the operator API, and clients of both, for tests of what parties do."""
 
+import re
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,8 +13,11 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from sep2.admin.app import make as operators
 from sep2.clock import SteppedClock
+from sep2.partner.app import TITLE
 from sep2.partner.app import make as partners
-from sep2.partner.table import BASE
+from sep2.partner.table import BASE, TABLE
+from sep2.rest.openapi import document
+from sep2.rest.route import Route
 from sep2.server.app import running
 from sep2.settings import resolved
 from tests.admin.conftest import NOW, TOKEN, Operator
@@ -42,6 +46,24 @@ class House:
         return Partner(session, f"https://localhost:{self.port}")
 
 
+DESCRIBED = document(TITLE, TABLE, posts_need_keys=True)["paths"]
+
+
+def check_described(method: str, path: str, status: int, found: Any) -> None:
+    """Whatever a party is answered is what the API's description says."""
+    asked = path.split("?", maxsplit=1)[0]
+    route = next((one for one in TABLE if one.method == method and _is_at(one, asked)), None)
+    if route is None or 400 <= status < 500 or status == 304:
+        return
+    answers = DESCRIBED[route.path][method.lower()]["responses"]
+    assert str(status) in answers, f"{method} {path}: {status}, described: {sorted(answers)}"
+    msgspec.convert(found, route.answer)
+
+
+def _is_at(route: Route, path: str) -> bool:
+    return re.fullmatch(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(route.path)), path) is not None
+
+
 class Partner:
     """A client of the market API; each POST has a key of its own unless one is given."""
 
@@ -58,7 +80,9 @@ class Partner:
         data = None if body is None else msgspec.json.encode(body)
         async with self.http.request(method, self.origin + path, data=data, headers=said) as answer:
             read = await answer.read()
-            return answer.status, msgspec.json.decode(read) if read else None, answer.headers
+            found = msgspec.json.decode(read) if read else None
+            check_described(method, path, answer.status, found)
+            return answer.status, found, answer.headers
 
     async def get(self, path: str) -> Any:
         status, answer, _ = await self.ask("GET", BASE + path)

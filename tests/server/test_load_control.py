@@ -227,6 +227,43 @@ async def test_a_load_that_nobody_can_tell_a_limit_is_counted_and_named(charger:
     assert await said() == (0, [], [])
 
 
+async def test_what_a_charger_could_do_without_is_stored_shown_and_read_back(either_charger: Charger) -> None:
+    charger = either_charger
+    devices = await charger.raw.get("/edev?l=9")
+    (link,) = [
+        one.find("{*}LoadShedAvailabilityListLink").attrib["href"]  # type: ignore[union-attr]
+        for one in devices.all("EndDevice")
+        if charger.lfdi in "".join(one.itertext())
+    ]
+    program = next(path for primacy, path, _ in await charger.programs() if primacy == 1).removesuffix("/edc")
+    assert (await charger.raw.get(program)).texts("availabilityUpdatePercentChangeThreshold") == ["1000"]
+    assert (await charger.raw.get(link)).number("all") == 0
+
+    def offer(watts: int, at: str = program) -> str:
+        power = f"<multiplier>0</multiplier><value>{watts}</value>"
+        said = f'<availabilityDuration>3600</availabilityDuration><DemandResponseProgramLink href="{at}"/>'
+        return document("LoadShedAvailability", f"{said}<sheddablePower>{power}</sheddablePower>")
+
+    first, second = [await charger.raw.post(link, offer(watts)) for watts in (5000, 3000)]
+    assert (first.status, second.status, second.location) == (201, 204, first.location)
+    assert (await charger.raw.get(link)).texts("LoadShedAvailability/sheddablePower/value") == ["3000"]
+    assert (await charger.raw.put(first.location, offer(2000))).status == 204
+    (said,) = [
+        one
+        for one in (await charger.operator.get("/device-status", device=charger.lfdi))["items"]
+        if one["kind"] == "LoadShedAvailability"
+    ]
+    assert (said["says"]["sheddablePower"], said["says"]["availabilityDuration"]) == (2000, 3600)
+    refused = await charger.raw.post(link, offer(1, "/edev/999/dr/1"))
+    assert (refused.status, refused.texts("reasonCode")) == (400, ["1"])
+    sunny = await charger.world.as_("sunny")
+    assert [(await sunny.get(path)).status for path in (link, first.location)] == [404, 404]
+    assert [(await charger.raw.ask("DELETE", first.location)).status for _ in range(2)] == [204, 404]
+    assert (await charger.raw.get(link)).number("all") == 0
+    await charger.operator.change("PUT", f"/devices/{charger.lfdi}", {"load_control_w": None})
+    assert (await charger.raw.get(link)).status == 404
+
+
 async def test_nobody_sees_the_events_of_others(charger: Charger) -> None:
     await charger.limit()
     paths = [path for _, path, _ in await charger.programs()]

@@ -1,21 +1,26 @@
 """What a market is told afterwards: meters over mutual TLS, limits, an override and a dispatch, settled by the API."""
 
 import base64
+import io
+import json
 import subprocess
 import sys
+import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from sep2.store.market.after_tables import settle_run
+from sep2.rules.market.columns import times, values
+from sep2.store.market.after_tables import evidence_pack, settle_run
 from sep2.store.market.intervals import runs
 from sep2.store.retention import forget
 from tests.admin.market import CONTACT, grant_local
 from tests.cli.conftest import REPOSITORY, say
 from tests.raw import document
+from tests.server.meters import DER as GENERATOR
 from tests.server.meters import W, mirror, post, read, reading_type
 from tests.server.operator import operating
 from tests.server.world import NOW
@@ -119,6 +124,29 @@ def verified_and_refused(octets: bytes, folder: Path) -> None:
     assert subprocess.run([*script, str(bad)], check=False).returncode == 1
 
 
+def columns_say(octets: bytes, listed: list[dict[str, Any]]) -> None:
+    """The file of intervals holds what the API lists."""
+    with zipfile.ZipFile(io.BytesIO(octets)) as pack:
+        whole, one = json.loads(pack.read("intervals.json"))
+    assert (whole["component_der_id"], one["rows"]) == (None, len(listed))
+    found = {name: list(values(column)) for name, column in one["columns"].items() if name != "start"}
+    assert list(times(one["columns"]["start"])) == [each["start"] for each in listed]
+    for name in ("instructed_w", "want_w", "state", "override_mrid", *LOST[3:]):
+        assert found[name] == [each[name] for each in listed]
+    assert found["measured_w"][:3] == [380_000, 550_000, 690_000]
+
+
+async def as_an_earlier_server_made_it(world, octets: bytes) -> bytes:
+    """The pack with the form of an earlier release in its manifest, kept in place of it."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(octets)) as pack, zipfile.ZipFile(made, "w") as older:
+        for info in pack.infolist():
+            older.writestr(info, pack.read(info).replace(b"sep2-evidence-2", b"sep2-evidence-1"))
+    async with world.state.db.write() as db:
+        await db.run(update(evidence_pack).where(evidence_pack.c.bytes == octets).values(bytes=made.getvalue()))
+    return made.getvalue()
+
+
 async def reported(operator) -> None:
     found = await operator.get("/market/report", start=str(NOW), end=str(START + DAY))
     (one,) = found["by_aggregation"]
@@ -186,6 +214,7 @@ async def test_the_worked_numbers_and_a_correction_from_late_meter_data(desk, tm
     assert (await settled(operator, known_at=str(day_two)))[6]["state"] == "unknown"
     packs = [await packed(operator, as_of) for as_of in (day_two, day_two, None)]
     assert packs[0] == packs[1] != packs[2]
+    columns_say(packs[0], await settled(operator, known_at=str(day_two)))
     # A customer who withdraws consent is shown from the next request on without what was measured.
     await operator.change("DELETE", "/market/ders/D1/consent")
     hidden = (await settled(operator))[0]
@@ -196,10 +225,41 @@ async def test_the_worked_numbers_and_a_correction_from_late_meter_data(desk, tm
     await operator.change("POST", "/market/ders/D1/rename", {"name": "other"})
     assert await packed(operator, day_two) == packs[0]
     verified_and_refused(packs[0], tmp_path)
+    older = await as_an_earlier_server_made_it(world, packs[0])
+    assert await packed(operator, day_two) == older
     await reported(operator)
 
 
-async def test_a_baseline_is_that_of_the_worked_example_from_stored_readings(desk):
+async def firm_after(operator, start: int, events: int) -> dict[str, Any]:
+    """What is firm once so many quarter hours are settled."""
+    body = {"aggregation": "VPP", "start": start, "end": start + events * QUARTER}
+    settlement = await operator.change("POST", "/market/settle", body)
+    firm = await operator.get("/market/firm/VPP")
+    assert settlement["firm"] == {name: firm[name] for name in settlement["firm"]}
+    return firm
+
+
+async def firm_by_events(operator, world, raw, path) -> None:
+    """Dispatches of 1 MW, of which one delivers 620 kW, one 800 kW and the others all."""
+    start = world.state.clock.now() + HOUR
+    one = {"iso_resource_id": "R1", "issued_at": start - HOUR, "target_w": 1_000_000}
+    spans = [(start + n * QUARTER, start + (n + 1) * QUARTER) for n in range(38)]
+    told = [{**one, "iso_dispatch_id": f"F{n}", "start": begin, "end": end} for n, (begin, end) in enumerate(spans)]
+    await operator.change("POST", "/market/dispatches", {"dispatches": told})
+    world.advance(spans[-1][1])
+    watts = [620_000, 1_000_000, 800_000, *[1_000_000] * 35]
+    await post(raw, path, "0C01", read("F0", start, [(QUARTER, -each) for each in watts]))
+    found = await firm_after(operator, start, 21)
+    assert (found["ratio"], found["firm_w"], found["events"], found["needed"], found["rank"]) == (None, None, 21, 22, 0)
+    assert [one["ratio"] for one in found["by_event"][20:22]] == [1.0, None]
+    for events, rank, ratio, firm_w in ((22, 1, 0.62, 620_000), (38, 2, 0.80, 800_000)):
+        found = await firm_after(operator, start, events)
+        assert (found["rank"], found["ratio"], found["firm_w"]) == (rank, ratio, firm_w)
+    first = found["by_event"][0]
+    assert (first["dispatch"], first["ordered_w"], first["ratio"], first["missing"]) == ("F0", 1_000_000, 0.62, 0)
+
+
+async def test_baselines_and_firm_capacity_are_those_of_the_worked_examples_from_stored_readings(desk):
     world, operator = desk
     raw, path = await site(desk)
     # A Wednesday; 14:00 to 15:00 UTC, with the three hours before 13:00 as the adjustment.
@@ -219,8 +279,26 @@ async def test_a_baseline_is_that_of_the_worked_example_from_stored_readings(des
     assert found["hours"] == [{"hour": 14, "baseline_w": 120_000.0, "metered_w": 80_000.0}]
     assert (found["adjustment"], found["reduced_wh"], found["method"]) == (5000.0, 40_000.0, "high_4_of_5")
     assert f"{noon - timedelta(days=6):%Y-%m-%d}" not in found["days"]
-    status, answer = await operator.ask("GET", "/market/baselines/D1", params={**query, "method": "average_10_of_10"})
-    assert (status, answer["code"]) == (400, "no_baseline")
+    # By the hour before it: 105 kW drawn before, 80 kW in the event.
+    found = await operator.get("/market/baselines/D1", **query, method="meter_before")
+    assert (found["hours"][0]["baseline_w"], found["reduced_wh"]) == (105_000.0, 25_000.0)
+    for method in ("average_10_of_10", "generation_meter"):
+        status, answer = await operator.ask("GET", "/market/baselines/D1", params={**query, "method": method})
+        assert (status, answer["code"]) == (400, "no_baseline")
+    assert "is not known of the meter of its generation" in answer["message"]
+    # A generator behind the meter serves 30 kW of the load in one hour; in the other 50 kW, and 20 kW are exported.
+    mine = await mirror(raw, world.ids.lfdis["one"], "0A02", flags=GENERATOR, types={"0D01": reading_type(W)})
+    await operator.change("PUT", f"/mirrors/{mine.rpartition('/')[2]}/reading-sign", {"reading_sign": "as-posted"})
+    await post(raw, mine, "0D01", read("88", today + 4 * HOUR, [(HOUR, -30_000), (HOUR, -70_000)]))
+    await post(raw, path, "0C01", read("78", today + 5 * HOUR, [(HOUR, -20_000)]))
+    query |= {"end_hour": "16", "method": "generation_meter"}
+    found = await operator.get("/market/baselines/D1", **query)
+    assert found["hours"] == [
+        {"hour": 14, "baseline_w": 110_000.0, "metered_w": 80_000.0},
+        {"hour": 15, "baseline_w": 50_000.0, "metered_w": 0.0},
+    ]
+    assert found["reduced_wh"] == 80_000.0
+    await firm_by_events(operator, world, raw, path)
 
 
 async def test_a_day_is_settled_by_itself_once_it_is_due_and_again_for_late_meters(desk):

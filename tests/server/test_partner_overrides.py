@@ -12,6 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from sep2.partner.table import BASE
+from sep2.rules.market import message_signatures
 from sep2.rules.webhooks import is_signed
 from tests.admin.conftest import NOW
 from tests.admin.market import grant_local
@@ -165,6 +166,11 @@ async def test_copies_go_signed_to_a_receiver_that_the_party_names(house: House,
         await asyncio.sleep(0.02)
     headers, body = taken[0]
     assert is_signed(made["secret"], headers, body)
+    # Whoever is shown a copy can check that it is the utility's, by its public key.
+    keys = await sunny.get("/keys")
+    assert message_signatures.is_signed(headers["webhook-jws"], body, keys)
+    assert not message_signatures.is_signed(headers["webhook-jws"], body + b" ", keys)
+    assert "d" not in keys["keys"][0], "no private part"
     said = json.loads(body)["data"]
     (message,) = [one for one in (await sunny.get("/messages"))["messages"] if one["kind"] == "override_notice"]
     assert (said, said["body"]["override"]) == (message, sent["id"])

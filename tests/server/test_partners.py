@@ -44,7 +44,7 @@ async def test_an_aggregator_hands_in_a_plan_once_and_reads_what_the_network_all
     first = await sunny.ask("POST", PLANS, plan(9400), Idempotency_Key="key 1")
     again = await sunny.ask("POST", PLANS, plan(9400), Idempotency_Key="key 1")
     assert (first[0], again[0], again[1]) == (201, 201, first[1])
-    assert again[2]["Idempotency-Replayed"] == "true"
+    assert again[2]["Idempotent-Replayed"] == "true"
     status, answer, _ = await sunny.ask("POST", PLANS, plan(1), Idempotency_Key="key 1")
     assert (status, answer["code"]) == (422, "idempotency_key_reused")
     status, answer, _ = await sunny.ask("POST", PLANS, plan(1), Idempotency_Key="")
@@ -114,6 +114,10 @@ async def test_an_aggregator_sees_its_register_its_reviews_and_their_letters(hou
     assert "VPP" in shown["letter_html"]
     described = await sunny.get("/openapi.json")
     assert set(described["paths"]) == {route.path for route in TABLE}
+    posts = [one["post"]["parameters"] for one in described["paths"].values() if "post" in one]
+    keys = [one for parameters in posts for one in parameters if one["name"] == "Idempotency-Key"]
+    assert len(keys) == len(posts)
+    assert all(one["required"] for one in keys)
     assert described["components"]["securitySchemes"] == {"certificate": {"type": "mutualTLS"}}
     status, answer, _ = await sunny.ask("GET", "/market/aggregations/VPP/deliverable")
     assert (status, answer["code"]) == (404, "not_found"), "no route of operators"

@@ -3,6 +3,7 @@
 import pytest
 from sqlalchemy import update
 
+from sep2.operations import restored
 from sep2.operations.controls import NewControl, issue_controls
 from sep2.operations.defaults import set_default
 from sep2.operations.ratings import NothingReported, agree_rating
@@ -101,6 +102,20 @@ async def test_of_an_unknown_rating_the_limit_is_nothing(american):
     await american.issue()
     assert await american.percents() == [0]
     assert len(await american.alarms()) == 1
+
+
+async def test_after_a_restore_the_event_of_another_device_is_not_taken_for_a_lost_one(american):
+    await american.rated(5000)
+    await american.issue()
+    american.world.advance(NOW + 100)
+    await american.rated(5400)
+    edited = set((await american.controls()).texts("DERControl/mRID"))
+    async with american.world.state.db.write() as db:
+        await restored.begin(db, NOW, copied=None)
+        others = american.world.ids.devices["one"]
+        assert len(edited) == 2
+        assert [await restored.note_lost(db, others, mrid, 1, now=NOW) for mrid in edited] == [False] * len(edited)
+        assert await restored.note_lost(db, others, f"{'0' * 24}00032473", 1, now=NOW)
 
 
 async def test_a_published_event_is_never_edited(american):

@@ -4,6 +4,7 @@ import pytest
 
 from sep2.operations.clients import NewClient, register_client
 from sep2.operations.devices import NewDevice, add_device
+from sep2.operations.silent_places import note_silent_places, silent_connections
 from sep2.rules.identifiers import managed_lfdi
 from sep2.rules.silence import Contact, Silence, is_mass
 from sep2.rules.told_times import told
@@ -86,12 +87,28 @@ async def test_devices_that_are_silent_while_their_aggregator_speaks_are_named_i
     assert (row.code, row.subject, row.priority) == ("device_silent", "sunny", 3)
     assert row.detail == "1 of its 2 devices neither poll, post nor answer: NMI2"
     assert (await operator.get("/status"))["silent_devices"] == ["NMI2"]
+    assert await silent_places(world, {"NMI1", "NMI2"}) == {"NMI2"}
     for _ in range(2):
         await poll(world, sunny, 60)
         for name in ("one", "two"):
             world.state.seen.sent(world.people.lfdi("sunny"), What.POST, device=world.ids.devices[name])
         found = await standing(world)
     assert found == {}
+    assert await silent_places(world, {"NMI1", "NMI2"}) == set()
+
+
+async def test_every_silent_connection_counts_however_many_there_are(desk):
+    world, _ = desk
+    names = {f"SP{number:04}" for number in range(1200)}
+    for said in (names, names, names - {"SP0007"}):
+        async with world.state.db.write() as db:
+            await note_silent_places(db, said)
+        assert await silent_places(world, names | {"NMI1"}) == said
+
+
+async def silent_places(world, names):
+    async with world.state.db.read() as db:
+        return await silent_connections(db, names)
 
 
 async def test_many_that_fall_silent_at_once_are_one_alarm_and_not_one_each(desk):

@@ -59,6 +59,7 @@ async def test_every_table_that_sqlite_reads_is_noted(sqlite_url):
         if unknown := really - noted - {"json_each", "sqlite_master"}:
             missed.append((unknown, statement))
 
+    database.preparing.is_off = True
     async with database.read() as db:
         db.core.connection.driver_connection.set_authorizer(look)
         event.listen(db.core, "before_cursor_execute", compare)

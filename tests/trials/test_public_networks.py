@@ -1,6 +1,7 @@
 """Public networks that Python packages ship, and public circuits where the facts are at hand: read, or refused by name.
 
 Each that is read is solved with its own loads, once as it was read and once in the engine that it was made for.
+SEP2_CIRCUITS names a folder of further circuits, such as those of packages that ship some.
 """
 
 import inspect
@@ -35,12 +36,36 @@ SAID = (
 )
 NUMBER = {"a": 1, "b": 2, "c": 3, "1": 1, "2": 2}
 MOST_REASON = 160
-SIMBENCH = (
-    *(f"1-LV-{kind}--0-sw" for kind in ("rural1", "rural2", "rural3", "semiurb4", "semiurb5", "urban6")),
-    *(f"1-MV-{kind}--0-sw" for kind in ("rural", "semiurb", "urban", "comm")),
-    "1-HV-mixed--0-sw",
-    "1-MVLV-rural-1.108-0-sw",
-)
+VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
+    "create_cigre_network_mv": {
+        "with_der=pv_wind": {"with_der": "pv_wind"},
+        "with_der=all": {"with_der": "all"},
+    },
+    "create_dickert_lv_network": {
+        f"{length} {line} {customer} {case}": {
+            "feeders_range": length, "linetype": line, "customer": customer, "case": case,
+        }
+        for length, line, customer in (
+            ("short", "cable", "single"), ("short", "cable", "multiple"), ("middle", "cable", "multiple"),
+            ("middle", "C&OHL", "multiple"), ("long", "cable", "multiple"), ("long", "C&OHL", "multiple"),
+        )
+        for case in ("good", "average", "worse")
+    },
+    "create_synthetic_voltage_control_lv_network": {
+        name: {"network_class": name} for name in ("rural_2", "village_1", "village_2", "suburb_1")
+    },
+    "ieee_european_lv_asymmetric": {
+        name: {"scenario": name} for name in ("off_peak_1", "off_peak_1440")
+    },
+    "lv_schutterwald": {"with heat pumps": {"include_heat_pumps": True}},
+    "mv_oberrhein": {
+        "generation": {"scenario": "generation"},
+        "with substations": {"include_substations": True},
+    },
+}  # fmt: skip
+"""of networks that have options, beside those without any"""
+ALL_SCENARIOS = ("1-LV-", "1-MV-")
+"""of simbench, in all scenarios and with switches or without; others as of today and with switches"""
 NO_NETWORKS = {"sorted_from_json", "create_dickert_lv_feeders"}
 STIFF_MVA = 1e9
 WORST_PU = 1e-5
@@ -52,10 +77,17 @@ def of_pandapower() -> Iterator[tuple[str, Callable[[Path], Path]]]:
     for name, make in inspect.getmembers(networks, inspect.isfunction):
         if make.__module__.startswith("pandapower.networks") and name not in NO_NETWORKS:
             yield f"pandapower {name}", partial(_saved, make)
-    if find_spec("simbench") is not None:
-        import simbench
+            for variant, options in VARIANTS.get(name, {}).items():
+                yield f"pandapower {name}, {variant}", partial(_saved, partial(make, **options))
 
-        for code in SIMBENCH:
+
+def of_simbench() -> Iterator[tuple[str, Callable[[Path], Path]]]:
+    if find_spec("simbench") is None:
+        return
+    import simbench
+
+    for code in simbench.collect_all_simbench_codes():
+        if code.startswith(ALL_SCENARIOS) or code.endswith("-0-sw"):
             yield f"simbench {code}", partial(_saved, partial(simbench.get_simbench_net, code))
 
 
@@ -74,11 +106,12 @@ def _saved(make: Callable[[], Any], folder: Path) -> Path:
 
 
 def of_opendss() -> Iterator[tuple[str, Callable[[Path], Path]]]:
-    facts = os.environ.get("SEP2_FACTS")
-    folder = Path(facts or "/", "data", "opendss")
-    for path in sorted(folder.glob("*/*")) if facts else ():
+    facts, further = os.environ.get("SEP2_FACTS"), os.environ.get("SEP2_CIRCUITS")
+    files = sorted(Path(facts, "data", "opendss").glob("*/*")) if facts else []
+    files += sorted(Path(further).rglob("*")) if further else []
+    for path in files:
         text = path.read_text("latin-1") if path.suffix.lower() == ".dss" else ""
-        if re.search(r"(?im)^\s*new\s+(object=)?circuit\.", text):
+        if re.search(r"(?im)^\s*(new|clear\s+new)\s+(object=)?circuit\.", text):
             yield f"OpenDSS {path.parent.name}/{path.name}", partial(_in_place, path)
 
 
@@ -118,7 +151,7 @@ def _name(said: str) -> str:
     return f"{place.lower()}.{NUMBER.get(phase, phase)}"
 
 
-NETWORKS = dict([*of_pandapower(), *of_opendss()])
+NETWORKS = dict([*of_pandapower(), *of_simbench(), *of_opendss()])
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -11,7 +11,7 @@ from typing import Any
 
 from envelope.demo.market.network import FEEDERS, RATED_W
 from envelope.demo.market.opening import DAY, House, members_of
-from envelope.demo.simulation import prove_meters
+from envelope.demo.registration import prove_meters
 
 Say = Callable[[str], None]
 FIRST_BID_W = 395_000

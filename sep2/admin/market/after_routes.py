@@ -25,6 +25,7 @@ TABLE = (
     Route("POST", "/market/settle", s.settle_market, OPERATOR),
     Route("GET", "/market/settlements/{aggregation}", s.show_settlement, VIEWER),
     Route("GET", "/market/settlements/{aggregation}/intervals", s.list_intervals, VIEWER),
+    Route("GET", "/market/firm/{aggregation}", s.show_firm, VIEWER),
     Route("GET", "/market/baselines/{der}", s.show_baseline, VIEWER),
     Route("GET", "/market/evidence", e.list_evidence, VIEWER),
     Route("POST", "/market/evidence", e.pack_evidence, OPERATOR),

@@ -5,10 +5,11 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from sep2.admin.market.common import as_of, now_of, party_id, profiles_of, written
+from sep2.admin.market.common import as_of, now_of, party_id, profiles_of
 from sep2.admin.types import market_register as t
 from sep2.operations.market import aggregations, ders, entries, grouping
 from sep2.operations.market.aggregations import APPROVED, EFFECTIVE
+from sep2.partner.common import written
 from sep2.rest.route import Request, listed, page
 from sep2.rest.types import Done, Listed, Nothing
 from sep2.rules.market.profiles import read_profile
@@ -119,7 +120,8 @@ async def end_member(rq: Request, asked: t.EndMember) -> Listed[t.Member]:
     """The members of the aggregation, of which one leaves at some time."""
     row = await _row(rq, now_of(rq))
     der = await entries.identity(rq.db, "der", rq.ids["der"])
-    await aggregations.end_member(rq.db, row, der, written(rq, asked.valid_to))
+    new = written(rq, asked.valid_to)
+    await aggregations.end_members(rq.db, row, [aggregations.Leaving(der, new.start)], new)
     await grouping.follow(rq.db, rq.now)
     found = await register.members(rq.db, row.id, now_of(rq))
     return Listed(total=len(found), items=[_member(one) for one in found])

@@ -4,11 +4,11 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from sep2.admin.market.common import written
 from sep2.operations.market import commitments, entries
 from sep2.partner import commitment_types as t
 from sep2.partner import commitments as shared
 from sep2.partner.commitments import profile_of, shown, whole
+from sep2.partner.common import written
 from sep2.rest.route import Request, listed, page
 from sep2.rest.types import Listed, Nothing
 from sep2.rules.market.commitments import Span

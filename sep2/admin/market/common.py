@@ -10,7 +10,7 @@ from sep2.operations.market.letters import Office
 from sep2.rest.route import Request
 from sep2.rules.credentials import folded
 from sep2.store import operators
-from sep2.store.market.facts import AsOf, Written
+from sep2.store.market.facts import AsOf
 
 
 class NotGranted(Forbidden):
@@ -39,11 +39,6 @@ def as_of(rq: Request, asked: Timed) -> AsOf:
 def now_of(rq: Request) -> AsOf:
     """What holds now, as it is known now."""
     return AsOf(rq.now)
-
-
-def written(rq: Request, start: int | None = None) -> Written:
-    """Who writes, now; and from when on it holds."""
-    return Written(rq.operator, rq.now, rq.now if start is None else start)
 
 
 async def party_id(rq: Request, name: str | None, time: AsOf) -> int | None:

@@ -7,9 +7,10 @@ import msgspec
 from sqlalchemy import Row
 
 from sep2.admin import types as base
-from sep2.admin.market.common import as_of, now_of, party_id, profiles_of, written
+from sep2.admin.market.common import as_of, now_of, party_id, profiles_of
 from sep2.admin.types import market_register as t
 from sep2.operations.market import ders, entries, reviews
+from sep2.partner.common import written
 from sep2.partner.der_sheets import COLUMNS, Sheet, cells_of, read_sheet
 from sep2.rest.route import Request, listed, page
 from sep2.rest.types import Done, Listed, Nothing

@@ -5,15 +5,16 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from sep2.admin.market.common import profiles_of, written
+from sep2.admin.market.common import profiles_of
 from sep2.admin.types import market_dispatches as t
 from sep2.operations.alarms import set_alarms
 from sep2.operations.market import dispatches, entries
 from sep2.operations.market.dispatches import House, TakenIn
+from sep2.partner.common import written
 from sep2.rest.route import Request, listed, page
 from sep2.rest.types import Listed, Nothing
 from sep2.rules.events import shows_at_once
-from sep2.rules.market.dispatching import ADAPTERS, Instruction, instruction_faults
+from sep2.rules.market.dispatching import ADAPTERS, OTHERS_TOO, Instruction, instruction_faults
 from sep2.rules.market.faults import refuse
 from sep2.store.market import dispatches as stored
 
@@ -47,12 +48,17 @@ async def add_dispatches(rq: Request, asked: t.NewDispatches) -> t.DispatchesTak
 
 async def import_dispatches(rq: Request, asked: t.DispatchFile) -> t.DispatchesTaken:
     """The same from a file; the same file twice changes nothing."""
-    return await _take_in(rq, ADAPTERS[asked.form](asked.text.encode()), asked.source)
+    said = ADAPTERS[asked.form](asked.text.encode())
+    return await _take_in(rq, said, asked.source, leaves_out_others=asked.form in OTHERS_TOO)
 
 
-async def _take_in(rq: Request, said: Sequence[Instruction], source: str) -> t.DispatchesTaken:
+async def _take_in(
+    rq: Request, said: Sequence[Instruction], source: str, *, leaves_out_others: bool = False
+) -> t.DispatchesTaken:
     house = House(profiles_of(rq), shows_at_once(rq.state.settings.utility.profile))
-    found: TakenIn = await dispatches.take_in(rq.db, said, source, house, written=written(rq))
+    found: TakenIn = await dispatches.take_in(
+        rq.db, said, source, house, written=written(rq), leaves_out_others=leaves_out_others
+    )
     for code, wanted in (await dispatches.alarms(rq.db, rq.now)).items():
         await set_alarms(rq.db, code, wanted, rq.now)
     rows = [await dispatches.find(rq.db, str(number)) for number in found.numbers]

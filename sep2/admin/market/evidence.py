@@ -4,10 +4,11 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from sep2.admin.market.common import written
 from sep2.admin.types import market_evidence as t
 from sep2.errors import NotFound
 from sep2.operations.market import entries, packing, reporting
+from sep2.operations.market.signing_keys import signer
+from sep2.partner.common import written
 from sep2.rest.route import Request, listed, page
 from sep2.rest.types import Listed, Nothing
 from sep2.rules.market.faults import Fault, refuse
@@ -47,7 +48,7 @@ async def pack_evidence(rq: Request, asked: t.NewEvidence) -> t.Evidence:
     _check_span(asked.start, asked.end)
     as_of = await _as_of(rq, identity.id, asked)
     market = rq.state.settings.market
-    signing = packing.signer(market.evidence_key, market.utility_name, rq.now)
+    signing = signer(market.evidence_key, market.utility_name, "evidence", rq.now)
     span = (asked.start, asked.end)
     number, _ = await packing.pack(rq.db, identity, span, as_of, signing=signing, written=written(rq))
     row = await stored.one(rq.db, number)

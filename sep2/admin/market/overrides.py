@@ -9,16 +9,18 @@ from sqlalchemy import Row
 
 from sep2.admin import curves, views
 from sep2.admin import overrides as desk
-from sep2.admin.market.common import now_of, profiles_of, require, written
+from sep2.admin.market.common import now_of, profiles_of, require
 from sep2.admin.types import market_overrides as t
-from sep2.operations.market import entries, overrides
+from sep2.operations.market import entries, override_notices, overrides
 from sep2.operations.market.overrides import NewMarketOverride
 from sep2.operations.override_progress import progress
 from sep2.operations.overrides import NewOverride, state_of
+from sep2.partner.common import written
 from sep2.rest.route import Request, listed, page
 from sep2.rest.types import Listed, Nothing
 from sep2.rules.limits import Limits
 from sep2.rules.market.ladder import NoticeClass
+from sep2.rules.market.message_words import words
 from sep2.rules.roles import SUPERVISOR
 from sep2.store import override_progress
 from sep2.store import overrides as stored_desk
@@ -87,7 +89,7 @@ async def show_market_override(rq: Request, asked: Nothing) -> t.MarketOverrideS
         **await _of(rq, row, notices, answers),
         **same,
         **counts,
-        effect=overrides.effect_of(row),
+        effect=override_notices.effect_of(row),
         notices=[_notice(one) for one in notices],
         answers=[_answer(one) for one in answers],
     )
@@ -138,7 +140,9 @@ def _outage(row: Row[Any]) -> t.OutageSaid:
 
 def _message(row: Row[Any]) -> t.MessageTo:
     names = ("sequence", "kind", "subject", "created", "sha256")
-    return t.MessageTo(party=row.party_name, body=json.loads(row.body), **{name: getattr(row, name) for name in names})
+    body = json.loads(row.body)
+    said = {name: getattr(row, name) for name in names}
+    return t.MessageTo(party=row.party_name, says=words(row.kind, body), body=body, **said)
 
 
 async def _listed(rq: Request, rows: Sequence[Row[Any]]) -> list[t.MarketOverride]:
@@ -158,7 +162,7 @@ async def _listed(rq: Request, rows: Sequence[Row[Any]]) -> list[t.MarketOverrid
 
 
 async def _of(rq: Request, row: Row[Any], notices: Sequence[Row[Any]], answers: Sequence[Row[Any]]) -> dict[str, Any]:
-    effect = overrides.effect_of(row)
+    effect = override_notices.effect_of(row)
     (modes,) = await curves.shown_modes(rq, row.modes)
     said: Mapping[str, Any] = {name: getattr(row, name) for name in SAME}
     return {
@@ -185,8 +189,8 @@ def _answered(notices: Sequence[Row[Any]]) -> str:
 
 
 def _notice(row: Row[Any]) -> t.NoticeTo:
-    names = [name for name in t.NoticeTo.__struct_fields__ if name != "party"]
-    return t.NoticeTo(party=row.party_name, **{name: getattr(row, name) for name in names})
+    names = [name for name in t.NoticeTo.__struct_fields__ if name not in ("party", "number")]
+    return t.NoticeTo(party=row.party_name, number=row.rung, **{name: getattr(row, name) for name in names})
 
 
 def _answer(row: Row[Any]) -> t.AnswerOf:

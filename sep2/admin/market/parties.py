@@ -5,9 +5,10 @@ from typing import Any
 import msgspec
 from sqlalchemy import Row
 
-from sep2.admin.market.common import as_of, now_of, written
+from sep2.admin.market.common import as_of, now_of
 from sep2.admin.types import market_register as t
 from sep2.operations.market import entries, parties
+from sep2.partner.common import written
 from sep2.rest.route import Request, listed, page
 from sep2.rest.types import Done, Listed, Nothing
 from sep2.rules.market.register import PartyFacts

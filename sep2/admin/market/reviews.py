@@ -8,9 +8,10 @@ from typing import Any
 import msgspec
 from sqlalchemy import Row
 
-from sep2.admin.market.common import now_of, office_of, profiles_of, require, written
+from sep2.admin.market.common import now_of, office_of, profiles_of, require
 from sep2.admin.types import market_reviews as t
-from sep2.operations.market import entries, grouping, letters, messages, reviews, screening
+from sep2.operations.market import entries, grouping, letters, messages, reviews, screening, system_operators
+from sep2.partner.common import written
 from sep2.rest.route import Request, listed, page
 from sep2.rest.types import Listed, Nothing
 from sep2.rules.market.clocks import ClockState
@@ -108,15 +109,17 @@ async def _carry_out(rq: Request, row: Row[Any], decision: reviews.Decision) -> 
     told = {"review": row.id, "aggregation": row.aggregation_name, "outcome": state, "letter_sha256": sha256}
     message = webhooks.Message(Topic.MARKET, "review_decided", row.aggregation_name, told)
     await webhooks.tell(rq.db, [message], rq.now)
-    await _tell_party(rq, row, "review_decided", told)
+    await _tell_party(rq, row, "review_decided", told, also_iso=True)
 
 
-async def _tell_party(rq: Request, row: Row[Any], kind: str, data: dict[str, Any]) -> None:
-    """Have the party of a review's aggregation be told something of it."""
+async def _tell_party(rq: Request, row: Row[Any], kind: str, data: dict[str, Any], *, also_iso: bool = False) -> None:
+    """Have the party of a review's aggregation be told something of it; also_iso: and its market's operators."""
     aggregation = await register.entry(rq.db, "aggregation", row.aggregation_id, now_of(rq))
-    if aggregation is not None:
-        telling = messages.Telling(aggregation.party_id, kind, row.aggregation_name, data)
-        await messages.tell(rq.db, [telling], rq.now)
+    if aggregation is None:
+        return
+    isos = await system_operators.of_market(rq.db, aggregation.profile, rq.now) if also_iso else []
+    tellings = [messages.Telling(one, kind, row.aggregation_name, data) for one in (aggregation.party_id, *isos)]
+    await messages.tell(rq.db, tellings, rq.now)
 
 
 async def _decided(rq: Request, row: Row[Any], asked: t.NewDecision) -> list[Decided]:

@@ -4,17 +4,18 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from sep2.admin.market.common import now_of, profiles_of, written
+from sep2.admin.market.common import now_of, profiles_of
 from sep2.admin.types import market_settlement as t
 from sep2.errors import BadValue
 from sep2.operations.judging import policy_of
 from sep2.operations.market import aggregations, entries, settling, statements
 from sep2.operations.market.settling import Declared, Rules
 from sep2.operations.market.statements import Event
+from sep2.partner.common import written
 from sep2.rest.route import Request
 from sep2.rest.types import Listed
 from sep2.rules.events import shows_at_once
-from sep2.rules.market.baselines import METHODS
+from sep2.rules.market.baselines import KNOWN
 from sep2.rules.market.clocks import day_bounds
 from sep2.rules.market.faults import Fault, refuse
 from sep2.rules.market.profiles import read_profile
@@ -25,7 +26,6 @@ from sep2.store.market import register
 from sep2.store.market.facts import AsOf
 
 LONGEST_S = 31 * 86_400 + 3600
-SAME_DAY = "same_day_3_2"
 
 
 class NotOver(BadValue):
@@ -71,9 +71,8 @@ async def show_baseline(rq: Request, asked: t.BaselineQuery) -> t.BaselineShown:
     rules = _rules_of(rq, asked.profile)
     terms = rules.profile.baseline
     method = asked.method or (terms.weekend if asked.day.weekday() >= 5 else terms.load)
-    known = [*METHODS, SAME_DAY]
-    if method not in known:
-        refuse([Fault("method", "unknown_method", method, f"one of {', '.join(known)}")])
+    if method not in KNOWN:
+        refuse([Fault("method", "unknown_method", method, f"one of {', '.join(KNOWN)}")])
     if asked.end_hour <= asked.first_hour:
         refuse([Fault("end_hour", "ends_before_start", str(asked.end_hour), f"after {asked.first_hour}")])
     event = Event(asked.day, asked.first_hour, asked.end_hour, method, asked.with_limited)
@@ -127,9 +126,7 @@ async def _statement(
 ) -> t.Settlement:
     rows = await stored.of(rq.db, identity.id, *span, known_at=known_at, whole=True)
     found = statements.statement(rows)
-    firm = await statements.firm(rq.db, identity.id, rules, rq.now if known_at is None else known_at)
-    row = await register.entry(rq.db, "aggregation", identity.id, AsOf(rq.now))
-    promised = 0 if row is None else aggregations.said_of(row).inject_w
+    firm = await _firm(rq, identity, rules, rq.now if known_at is None else known_at)
     return t.Settlement(
         aggregation=identity.name,
         start=span[0],
@@ -143,12 +140,34 @@ async def _statement(
         **found.energies,
         override_eligible=rules.profile.make_whole.override_eligible,
         envelope_eligible=rules.profile.make_whole.envelope_eligible,
-        firm=t.Firm(
-            ratio=firm.ratio,
-            firm_w=None if firm.ratio is None else round(firm.ratio * promised),
-            events=firm.events,
-            needed=firm.needed,
-        ),
+        firm=t.Firm(**{name: getattr(firm, name) for name in t.Firm.__struct_fields__}),
+    )
+
+
+async def show_firm(rq: Request, asked: t.FirmQuery) -> t.FirmCapacity:
+    """What is firm of an aggregation's promise, by its settled dispatches, and each of these."""
+    identity = await entries.identity(rq.db, "aggregation", rq.ids["aggregation"])
+    known_at = rq.now if asked.known_at is None else asked.known_at
+    return await _firm(rq, identity, await _rules(rq, identity), known_at)
+
+
+async def _firm(rq: Request, identity: Row[Any], rules: Rules, known_at: int) -> t.FirmCapacity:
+    found = await statements.firm(rq.db, identity.id, rules, known_at)
+    row = await register.entry(rq.db, "aggregation", identity.id, AsOf(known_at))
+    said = None if row is None else aggregations.said_of(row)
+    promised = 0 if said is None else said.inject_w or said.reduce_w
+    terms, ratio = rules.profile.firm, found.firm.ratio
+    return t.FirmCapacity(
+        aggregation=identity.name,
+        ratio=ratio,
+        firm_w=None if ratio is None else round(ratio * promised),
+        events=found.firm.events,
+        needed=found.firm.needed,
+        promised_w=promised,
+        rank=found.firm.rank,
+        quantile=terms.quantile,
+        confidence=terms.confidence,
+        by_event=[t.FirmEvent(**one._asdict()) for one in found.events],
     )
 
 

@@ -1,12 +1,12 @@
 """Awards and dispatch, as the operator API shows and takes them; W of injection, times in epoch seconds."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from msgspec import Meta, Struct
 
 from sep2.admin.types.market_register import Named
 from sep2.rest.types import Asked, Epoch, Span
-from sep2.rules.market.dispatching import Instruction
+from sep2.rules.market.dispatching import Form, Instruction
 
 
 class DispatchQuery(Span, frozen=True, kw_only=True):
@@ -68,7 +68,8 @@ class NewDispatches(Asked, frozen=True, kw_only=True):
 class DispatchFile(Asked, frozen=True, kw_only=True):
     """A file of a system operator as it is."""
 
-    form: Literal["csv", "json"]
+    form: Form
+    """aemo: a report of AEMO with the table DISPATCH, UNIT_SOLUTION"""
     text: str
     source: Annotated[str, Meta(max_length=80)] = "file"
 

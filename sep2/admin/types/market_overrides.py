@@ -7,7 +7,7 @@ from msgspec import Meta, Struct, field
 from sep2.admin.types.base import Limits
 from sep2.admin.types.overrides import Digest, OverrideSent
 from sep2.rest.types import Asked, ConnectionId, Epoch, Seconds, Span
-from sep2.rules.market.curbing import Effect
+from sep2.rules.market.curtailment import Effect
 from sep2.rules.market.plan_forms import Named
 
 Notice = Literal["planned", "forecast", "emergency"]
@@ -46,7 +46,8 @@ class NoticeTo(Struct, frozen=True, kw_only=True):
     """A notice to a party: when it is due, how often it was sent, and whether it was answered."""
 
     party: str
-    rung: int
+    number: int
+    """the first is 1"""
     due: int
     must_answer: bool
     sent: int
@@ -183,6 +184,8 @@ class MessageTo(Struct, frozen=True, kw_only=True):
     kind: str
     subject: str
     created: int
+    says: str
+    """in words, with times in the utility's zone"""
     sha256: str
     body: dict[str, Any]
 

@@ -45,6 +45,44 @@ class Firm(Struct, frozen=True, kw_only=True):
     needed: int
 
 
+class FirmQuery(Asked, frozen=True, kw_only=True):
+    """As it was known at some time."""
+
+    known_at: Epoch | None = None
+
+
+class FirmEvent(Struct, frozen=True, kw_only=True):
+    """A settled dispatch as an event: what was asked for, and the share of it that was delivered."""
+
+    dispatch: str
+    start: int
+    end: int
+    ordered_w: int
+    ratio: float | None
+    """null: nothing of it was settled or measured; it is no event then"""
+    missing: int
+    """intervals of it that are not known"""
+
+
+class FirmCapacity(Struct, frozen=True, kw_only=True):
+    """What is firm of an aggregation's promise, and the events that it follows from, the earliest first.
+
+    The ratio is the `rank`-th smallest of the events'; `1 - quantile` of events reach it, with this confidence.
+    """
+
+    aggregation: str
+    ratio: float | None
+    """null: cannot tell; so many events are needed in all"""
+    firm_w: int | None
+    events: int
+    needed: int
+    promised_w: int
+    rank: int
+    quantile: float
+    confidence: float
+    by_event: list[FirmEvent]
+
+
 class Settlement(Struct, frozen=True, kw_only=True):
     """What came of a time: delivered against instructed, and the energy that limits cost, by cause."""
 

@@ -211,14 +211,34 @@ def _refuse_overlaps(found: Sequence[Overlap], held: Sequence[Held]) -> None:
     raise Unfit([Fault("share_ppm", "share_sum", str(first.ppm), bound)])
 
 
-async def end_member(db: Connection, row: Row[Any], der: Row[Any], written: Written) -> None:
-    """Have a DER be a member no longer from a time on; what it was before stays known."""
-    every = await facts.of(db, aggregation_member, [row.id])
-    rows = [one for one in every if one.component_der_id == der.id]
-    gone = ended(facts.as_facts(aggregation_member, rows), written.start)
-    if not gone.superseded:
-        raise NotMember(f"{der.name} in {row.name}")
-    await facts.replace(db, aggregation_member, rows, gone, owner=row.id, written=written)
+class Leaving(NamedTuple):
+    """A DER that is to be a member no longer from a time on."""
+
+    der: Row[Any]
+    at: int
+
+
+async def end_members(db: Connection, row: Row[Any], leaving: Sequence[Leaving], written: Written) -> None:
+    """Have DERs be members no longer, each from a time on; what they were before stays known."""
+    if not leaving:
+        return
+    rows = await facts.of(db, aggregation_member, [row.id])
+    known = facts.as_facts(aggregation_member, rows)
+    positions: dict[int, list[int]] = {}
+    for n, one in enumerate(rows):
+        positions.setdefault(one.component_der_id, []).append(n)
+    ends = {one.der.id: min(each.at for each in leaving if each.der.id == one.der.id) for one in leaving}
+    superseded: list[int] = []
+    added: list[Fact] = []
+    for der in {one.der.id: one.der for one in leaving}.values():
+        own = positions.get(der.id, [])
+        gone = ended([known[n] for n in own], ends[der.id])
+        if not gone.superseded:
+            raise NotMember(f"{der.name} in {row.name}")
+        superseded += [own[n] for n in gone.superseded]
+        added += gone.added
+    amended = Amended(superseded, added)
+    await facts.replace(db, aggregation_member, rows, amended, owner=row.id, written=written)
 
 
 async def set_members(db: Connection, row: Row[Any], states: Mapping[int, str], written: Written) -> None:

@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row
 
 from sep2.operations import plans
-from sep2.operations.market import ders
-from sep2.operations.market.aggregations import EFFECTIVE
-from sep2.rules.market.deliverables import Published, Rating, RunSteps, Share, Side
+from sep2.operations.market import ders, holds
+from sep2.operations.market.aggregations import EFFECTIVE, PROPOSED
+from sep2.rules.market.deliverables import Hold, Published, Rating, RunSteps, Share, Side
 from sep2.rules.market.register import DerFacts
+from sep2.rules.told_times import told
 from sep2.store.connection import Connection
 from sep2.store.market import published as stored
 from sep2.store.market import register
@@ -71,10 +72,12 @@ async def look(
     *,
     at: int | None = None,
     with_limits: bool = True,
+    with_overrides: bool = False,
 ) -> Known:
     """What is known of the members that an aggregation has in [start, end); at: as it was known then.
 
-    with_limits: whether to read limits themselves, too, and not only which run has some.
+    with_limits: whether to read limits themselves, too, and not only which run has some. with_overrides: whether what
+    overrides leave members counts, too.
     """
     start, end = span
     time = AsOf(start, at)
@@ -83,16 +86,15 @@ async def look(
         for row in await register.members(db, aggregation_id, time)
         if row.state == EFFECTIVE and row.valid_from < end
     ]
-    facts = {
-        row.id: ders.said_of(row)
-        for row in await register.entries(db, "der", {row.component_der_id for row in rows}, time)
-    }
+    entries = await register.entries(db, "der", {row.component_der_id for row in rows}, time)
+    facts = {row.id: ders.said_of(row) for row in entries}
     there = {one.connection for one in facts.values()}
     limits = await _limits(db, there, now, at=at, with_limits=with_limits)
     places = await stored.places_of(db, there)
     rated = await _rated(db, there, time)
+    held = await holds.of(db, entries, span, at) if with_overrides else {}
     members = [
-        _member(row, facts[row.component_der_id], (limits, places, rated))
+        _member(row, facts[row.component_der_id], (limits, places, rated), held.get(row.component_der_id, ()))
         for row in rows
         if row.component_der_id in facts
     ]
@@ -175,6 +177,7 @@ def _member(
     row: Row[Any],
     facts: DerFacts,
     of: tuple[_Limits, Mapping[str, list[Place]], Mapping[str, tuple[int, int]]],
+    held: Sequence[Hold],
 ) -> MemberOf:
     limits, places, rated = of
     name = facts.connection
@@ -188,8 +191,21 @@ def _member(
         row.valid_to,
         limits.published.get(name),
         limits.causes.get(name, ""),
+        held,
     )
     return MemberOf(share, row.iso_node, places.get(name, ()), row.component_der_id, name)
+
+
+async def why_nobody(db: Connection, row: Row[Any], span: tuple[int, int], at: int | None = None) -> str:
+    """Why an aggregation has no member in a time, in words."""
+    rows = await register.members(db, row.id, AsOf(span[0], at))
+    waiting = sum(one.state == PROPOSED and one.valid_from < span[1] for one in rows)
+    later = min((one.valid_from for one in rows if one.state == EFFECTIVE), default=None)
+    if later is not None:
+        return f"{row.name}: its first member joins at {told(later)}"
+    if waiting:
+        return f"{row.name}: {waiting} of its members are proposed, and none is approved for that time"
+    return f"{row.name} has no members in that time"
 
 
 def grid(start: int, end: int, step_s: int) -> list[tuple[int, int]]:

@@ -92,7 +92,7 @@ async def _name_faults(db: Connection, new: Sequence[NewDer]) -> list[Fault]:
         if wrong := names.misfit(one.name):
             found.append(Fault(f"{one.path}der", "bad_name", one.name, wrong))
         elif key in taken:
-            found.append(Fault(f"{one.path}der", "name_taken", one.name, "another DER has the name"))
+            found.append(Fault(f"{one.path}der", "name_taken", one.name, "a name that no other DER has"))
         taken.add(key)
     return found
 
@@ -113,7 +113,7 @@ async def _account_faults(db: Connection, new: Sequence[NewDer], beside: Collect
         for one in new:
             key = (getattr(one.said, field), one.said.serial)
             if any(fact.overlaps(one.start, None) for fact in held.get(key, ())):
-                bound = "another DER with this serial number has it at that time"
+                bound = "one that no other DER with this serial number has at that time"
                 found.append(Fault(f"{one.path}{field}", "duplicate", key[0], bound))
             held.setdefault(key, []).append(Fact(one.start, None, {}))
     return _once_per_entry(found)

@@ -1,6 +1,6 @@
 """Copies of awards and dispatch: taken in, spread over members, and compared with what holds for each of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ from sqlalchemy import Row
 from sep2.errors import NotFound
 from sep2.operations.alarms import Wanted
 from sep2.operations.limit_course import LimitRun, limit_course
-from sep2.operations.market import aggregations, ders, messages
+from sep2.operations.market import aggregations, ders, messages, system_operators
 from sep2.operations.market.messages import Telling
 from sep2.rules.market.clocks import local_time
 from sep2.rules.market.dispatching import Bound, Instruction, MemberShare, Part, spread
@@ -59,10 +59,24 @@ async def find(db: Connection, number: str) -> Row[Any]:
 
 
 async def take_in(
-    db: Connection, said: Sequence[Instruction], source: str, house: House, *, written: Written
+    db: Connection,
+    said: Sequence[Instruction],
+    source: str,
+    house: House,
+    *,
+    written: Written,
+    only: Collection[int] | None = None,
+    leaves_out_others: bool = False,
 ) -> TakenIn:
-    """Keep copies of what a system operator said; all of them, or Unfit. What is known already changes nothing."""
-    resources = await stored.with_resource_ids(db, {one.iso_resource_id for one in said}, written.now)
+    """Keep copies of what a system operator said; all of them, or Unfit. What is known already changes nothing.
+
+    only: the numbers of the aggregations that it may be about; None: any. leaves_out_others: whether what is said to
+    resources that no aggregation is may stand beside what is said to ours.
+    """
+    found = await stored.with_resource_ids(db, {one.iso_resource_id for one in said}, written.now)
+    resources = {name: number for name, number in found.items() if only is None or number in only}
+    if leaves_out_others and resources:
+        said = [one for one in said if one.iso_resource_id in resources]
     refuse(
         [
             Fault(
@@ -72,7 +86,9 @@ async def take_in(
             if one.iso_resource_id not in resources
         ]
     )
-    before = _by_sequence(await stored.with_ids(db, {one.iso_dispatch_id for one in said}))
+    rows = await stored.with_ids(db, {one.iso_dispatch_id for one in said})
+    _refuse_others(rows, only)
+    before = _by_sequence(rows)
     numbers: list[int] = []
     for n, one in enumerate(said, 1):
         of_id = before.setdefault(one.iso_dispatch_id, {})
@@ -84,6 +100,12 @@ async def take_in(
         numbers.append(await _add(db, one, new, sequence, source=source, house=house, written=written))
     await recheck(db, numbers, house, written.now)
     return TakenIn(numbers, len(said) - len(numbers))
+
+
+def _refuse_others(rows: Sequence[Row[Any]], only: Collection[int] | None) -> None:
+    """An id that another system operator uses can not be used by one that does not see what it is about."""
+    taken = sorted({row.iso_dispatch_id for row in rows if only is not None and row.aggregation_id not in only})
+    refuse([Fault("iso_dispatch_id", "taken", one, "an id that nobody else uses") for one in taken])
 
 
 def _by_sequence(rows: Sequence[Row[Any]]) -> dict[str, dict[int, Mapping[str, Any]]]:
@@ -102,7 +124,7 @@ def _sequence(
     if one.sequence is None:
         return None if last and before[last] == new else last + 1
     if one.sequence in before and before[one.sequence] != new:
-        bound = f"sequence {one.sequence} said something else before; a correction has the next, {last + 1}"
+        bound = f"what sequence {one.sequence} said before; a correction has the next, {last + 1}"
         refuse([Fault(f"{where}: sequence", "contradicts", str(one.sequence), bound)])
     return None if one.sequence in before else one.sequence
 
@@ -193,8 +215,14 @@ async def _tell(db: Connection, row: Row[Any], parts: Sequence[Part], now: int) 
     kind = BEYOND_LIMIT if beyond else "dispatch_within_limits"
     await webhooks.tell(db, [webhooks.Message(Topic.MARKET, kind, row.aggregation_name, told)], now)
     aggregation = await register.entry(db, "aggregation", row.aggregation_id, AsOf(now))
-    if aggregation is not None:
-        await messages.tell(db, [Telling(aggregation.party_id, kind, row.aggregation_name, told)], now)
+    if aggregation is None:
+        return
+    without_ders = {name: said for name, said in told.items() if name != "beyond_limit"}
+    copies = [
+        Telling(number, kind, row.aggregation_name, without_ders)
+        for number in await system_operators.of_market(db, aggregation.profile, now)
+    ]
+    await messages.tell(db, [Telling(aggregation.party_id, kind, row.aggregation_name, told), *copies], now)
 
 
 def deliverable_w(parts: Sequence[Part]) -> int:

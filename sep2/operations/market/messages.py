@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from sep2.rules.market.message_words import words
 from sep2.store import webhooks
 from sep2.store.connection import Connection
 from sep2.store.market import messages as stored
@@ -48,7 +49,6 @@ async def _tell(db: Connection, party_id: int, tellings: Sequence[Telling], now:
 
 def _copy(row: Mapping[str, Any]) -> dict[str, Any]:
     """A message as the market API shows it."""
-    return {
-        **{name: row[name] for name in ("sequence", "kind", "subject", "created", "sha256")},
-        "body": json.loads(row["body"]),
-    }
+    body = json.loads(row["body"])
+    said = {name: row[name] for name in ("sequence", "kind", "subject", "created", "sha256")}
+    return {**said, "says": words(row["kind"], body), "body": body}

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Row
 
-from sep2.operations.market import overrides
+from sep2.operations.market import override_notices, overrides
 from sep2.store.connection import Connection
 from sep2.store.market import messages, outages
 from sep2.store.market import overrides as stored
@@ -41,7 +41,7 @@ async def counted(db: Connection, span: tuple[int, int], now: int) -> OfOverride
     """The overrides of aggregations in [start, end), by what is known now."""
     rows = await stored.touching(db, span)
     answers = await stored.answers(db, [row.id for row in rows])
-    effects = [overrides.effect_of(row) for row in rows]
+    effects = [override_notices.effect_of(row) for row in rows]
     answered = {one.market_override_id for one in answers}
     held_s = sum(max(0, min(overrides.over_at(row), span[1], now) - max(row.start, span[0])) for row in rows)
     return OfOverrides(

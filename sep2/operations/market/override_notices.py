@@ -8,9 +8,9 @@ from sqlalchemy import Row
 
 from sep2.operations.alarms import Wanted
 from sep2.operations.issuing import limits_of
-from sep2.operations.market import messages, parties
+from sep2.operations.market import messages, parties, system_operators
 from sep2.operations.market.messages import Telling
-from sep2.rules.market.curbing import Effect
+from sep2.rules.market.curtailment import Effect
 from sep2.rules.market.ladder import Ladder, NoticeClass, Step, next_step, notices, sent_again
 from sep2.rules.market.profile import OverrideRules
 from sep2.store.connection import Connection
@@ -28,17 +28,21 @@ def rules_of(row: Row[Any]) -> OverrideRules:
     return msgspec.json.decode(row.rules, type=OverrideRules)
 
 
+def effect_of(row: Row[Any]) -> Effect:
+    """What an override does, as it was when it was sent, and to those who have joined since."""
+    return msgspec.json.decode(row.effect, type=Effect)
+
+
 async def announce(db: Connection, row: Row[Any], kind: NoticeClass, now: int) -> None:
     """Keep the notices of a new override, and send those that are due at once."""
     rules = rules_of(row)
     rows: list[dict[str, Any]] = []
     if "aggregator" in rules.notify:
-        for n, rung in enumerate(notices(kind, now, row.start, rules), 1):
-            rows.append(_notice(row, row.party_id, n, rung.at, answer_s=rung.answer_by - rung.at))
+        for n, wanted in enumerate(notices(kind, now, row.start, rules), 1):
+            rows.append(_notice(row, row.party_id, n, wanted.at, answer_s=wanted.answer_by - wanted.at))
     if "iso" in rules.notify:
-        rows += [
-            _notice(row, number, 1, now, answer_s=0, must_answer=False) for number in await isos(db, row.profile, now)
-        ]
+        isos = await system_operators.of_market(db, row.profile, now)
+        rows += [_notice(row, number, 1, now, answer_s=0, must_answer=False) for number in isos]
     await stored.add_notices(db, rows)
     for one in await stored.notices(db, [row.id]):
         if one.due <= now:
@@ -46,17 +50,10 @@ async def announce(db: Connection, row: Row[Any], kind: NoticeClass, now: int) -
 
 
 def _notice(
-    row: Row[Any], party_id: int, rung: int, due: int, *, answer_s: int, must_answer: bool = True
+    row: Row[Any], party_id: int, number: int, due: int, *, answer_s: int, must_answer: bool = True
 ) -> dict[str, Any]:
-    said = {"market_override_id": row.id, "party_id": party_id, "rung": rung, "must_answer": must_answer}
+    said = {"market_override_id": row.id, "party_id": party_id, "rung": number, "must_answer": must_answer}
     return {**said, "due": due, "answer_s": answer_s, "next_at": due}
-
-
-async def isos(db: Connection, profile: str, now: int) -> list[int]:
-    """The numbers of the system operators of a market: those with an id there, or with no id anywhere."""
-    rows = await register.parties_of_kind(db, "iso", AsOf(now))
-    ids = {row.id: parties.said_of(row).market_ids for row in rows}
-    return [number for number, said in ids.items() if profile in said or not said]
 
 
 async def step(db: Connection, number: int, now: int) -> None:
@@ -97,7 +94,7 @@ async def _send(db: Connection, row: Row[Any], one: Row[Any], now: int) -> None:
 
 def said_of(row: Row[Any], *, own: bool) -> dict[str, Any]:
     """An override as parties are told of it; own: to the aggregator, with its DERs."""
-    effect = msgspec.json.decode(row.effect, type=Effect)
+    effect = effect_of(row)
     found = {
         "override": row.override_id,
         "aggregation": row.aggregation_name,

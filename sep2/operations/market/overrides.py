@@ -9,11 +9,11 @@ from sqlalchemy import Row
 
 from sep2.errors import BadValue, Conflict, NotFound
 from sep2.operations import overrides as desk
-from sep2.operations.market import aggregations, curbs, override_notices
+from sep2.operations.market import aggregations, curtailments, override_notices
 from sep2.operations.override_answers import Sent
 from sep2.operations.overrides import NewOverride, OverrideReachesNobody, Terms
 from sep2.rules.limits import Limits
-from sep2.rules.market.curbing import Effect
+from sep2.rules.market.curtailment import Effect
 from sep2.rules.market.faults import Fault, refuse
 from sep2.rules.market.ladder import NoticeClass, is_late
 from sep2.rules.market.profile import MarketProfile, OverrideRules
@@ -93,17 +93,17 @@ async def send(
     end = desk.checked(new.said, now, terms)
     span = max(now, new.said.start), end
     refuse(_faults(new, profile.override, now))
-    to = await curbs.reached(db, row, span, only=new.ders, node=new.node)
+    to = await curtailments.reached(db, row, span, only=new.ders, node=new.node)
     if not to.at:
         raise OverrideReachesNobody(f"{row.name}: no member has a device")
-    alike = await curbs.alike_elsewhere(db, new.binding, to.names | set(to.silent), now)
+    alike = await curtailments.alike_elsewhere(db, new.binding, to.names | set(to.silent), now)
     if alike and not new.fairness_note.strip():
         bound = f"why {alike} other DERs at {new.binding} are not curtailed as well"
         refuse([Fault("fairness_note", "non_discrimination_note", "", bound)])
     is_emergency = new.notice is NoticeClass.EMERGENCY
-    share = curbs.shared(to.at, new.said.limits, keeps_contracts=not is_emergency)
+    share = curtailments.shared(to.at, new.said.limits, keeps_contracts=not is_emergency)
     sent = await desk.send(db, _desks(row, new, to.devices, share.shares), now, terms)
-    effect = await curbs.effect(db, row, to, sent.told, share=share, span=span, now=now)
+    effect = await curtailments.effect(db, row, to, sent.told, share=share, span=span, now=now)
     effect = msgspec.structs.replace(effect, alike=alike, like_for_like=effect.like_for_like and not alike)
     number = await _add(db, row, new, sent.id, profile=profile, effect=effect, now=now)
     await override_notices.announce(db, await _by_number(db, number), new.notice, now)
@@ -155,6 +155,8 @@ async def _add(
         rules=msgspec.json.encode(profile.override).decode(),
         binding=new.binding,
         fairness_note=new.fairness_note,
+        ders=msgspec.json.encode(list(new.ders)).decode(),
+        node=new.node,
         effect=msgspec.json.encode(effect).decode(),
         reason_due=now + profile.override.reason_due_s if is_emergency else None,
     )
@@ -249,8 +251,3 @@ async def follow_release(db: Connection, override_id: int, reason: str, now: int
     if not reason.strip():
         raise ReleaseWithoutReason(f"override {override_id} is of aggregation {row.aggregation_name}")
     await override_notices.tell_over(db, row, reason, now)
-
-
-def effect_of(row: Row[Any]) -> Effect:
-    """What an override does, as it was when it was sent."""
-    return msgspec.json.decode(row.effect, type=Effect)

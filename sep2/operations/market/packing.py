@@ -1,26 +1,18 @@
 """Build evidence packs from what was settled, as it was known at a time, and sign them with a key of their own."""
 
-import os
+import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import msgspec
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_pem_private_key,
-)
-from cryptography.x509.oid import NameOID
 from sqlalchemy import Row
 
 from sep2.errors import Conflict
 from sep2.operations.market import override_accounts
-from sep2.rules.market.packs import Pack, Signer, build
+from sep2.rules.market.columns import runs, steps
+from sep2.rules.market.packs import FORMAT, File, Pack, Signer, build, format_of
 from sep2.store.connection import Connection
 from sep2.store.market import commitments, dispatches, facts, intervals
 from sep2.store.market import packs as stored
@@ -28,54 +20,11 @@ from sep2.store.market.facts import AsOf, Written
 from sep2.store.market.register import members_of
 from sep2.store.market.tables import aggregation_fact, component_der_fact
 
-LASTS = timedelta(days=20 * 365)
-
-
-class EvidenceKey(Conflict):
-    """The key for evidence can not be used."""
+DAY_S = 86_400
 
 
 class EvidenceDiffers(Conflict):
     """A pack of that time and knowledge was made before, and it would not be the same now."""
-
-
-def signer(file: Path, who: str, now: int) -> Signer:
-    """The key in a file and its certificate; both are made where there is no such file."""
-    if not file.exists():
-        _make(file, who, now)
-    try:
-        text = file.read_bytes()
-        key, certificate = load_pem_private_key(text, None), x509.load_pem_x509_certificate(text)
-    except (OSError, ValueError, TypeError) as wrong:
-        raise EvidenceKey(f"{file}: {wrong}") from None
-    if not isinstance(key, Ed25519PrivateKey) or key.public_key() != certificate.public_key():
-        raise EvidenceKey(f"{file}: it has to hold an Ed25519 key and its certificate")
-    return Signer(key, certificate)
-
-
-def _make(file: Path, who: str, now: int) -> None:
-    key = Ed25519PrivateKey.generate()
-    name = x509.Name(
-        [
-            x509.NameAttribute(NameOID.COMMON_NAME, f"Evidence of {who}"[:64]),
-            x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, "evidence"),
-        ]
-    )
-    draft = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    begins = datetime.fromtimestamp(now, UTC)
-    draft = draft.serial_number(x509.random_serial_number()).not_valid_before(begins).not_valid_after(begins + LASTS)
-    certificate = draft.sign(key, None)
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        # Whoever was first made it: another server of the same folder uses that.
-        opened = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(opened, "wb") as made:
-            made.write(private + certificate.public_bytes(Encoding.PEM))
-    except FileExistsError:
-        return
-    except OSError as wrong:
-        raise EvidenceKey(f"{file}: {wrong}") from None
 
 
 async def pack(
@@ -85,9 +34,12 @@ async def pack(
     made = build(*await parts_of(db, row, span, as_of), signing)
     before = await stored.same(db, row.id, span, as_of)
     if before is not None:
-        if before.bytes != made.octets:
+        if before.bytes == made.octets:
+            return int(before.id), made
+        if format_of(before.bytes) == FORMAT:
             raise EvidenceDiffers(f"pack {before.id}; it is kept as it was made")
-        return int(before.id), made
+        # An earlier version of this server made it, in another form.
+        return int(before.id), Pack(before.bytes, before.manifest_sha256)
     number = await stored.add(
         db,
         aggregation_id=row.id,
@@ -132,7 +84,7 @@ async def _entries(db: Connection, row: Row[Any], span: tuple[int, int], as_of: 
         "dispatches.json": _plain(told, ("aggregation_name",)),
         "dispatch_parts.json": _plain(parts, ("superseded_at", "der_name")),
         "commitments.json": _plain(await commitments.every(db, held), ("der_name", "aggregation_name")),
-        "intervals.json": _intervals(await intervals.of(db, row.id, *span, known_at=as_of)),
+        **await _intervals(db, row.id, span, as_of),
         **await override_accounts.files(db, row, span, as_of, der_ids={one.component_der_id for one in members}),
     }
 
@@ -142,8 +94,28 @@ def _facts(rows: Sequence[Row[Any]], span: tuple[int, int]) -> list[dict[str, An
     return _plain(there, ("superseded_at",))
 
 
-def _intervals(rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:
-    return _plain(rows, ("superseded_at", "der_name"))
+async def _intervals(db: Connection, number: int, span: tuple[int, int], as_of: int) -> dict[str, File]:
+    """The settled intervals, a file for each 24 hours of the time."""
+    starts = range(*span, DAY_S)
+    found = {}
+    for n, start in enumerate(starts, 1):
+        rows = await intervals.plain(db, number, start, min(start + DAY_S, span[1]), known_at=as_of)
+        path = "intervals.json" if len(starts) == 1 else f"intervals-{n:03}.json"
+        found[path] = await asyncio.to_thread(_by_column, rows)
+    return found
+
+
+def _by_column(rows: Sequence[Row[Any]]) -> File:
+    """Intervals as columns (see `rules.market.columns`), those of each DER together, those of the whole without one."""
+    said = []
+    for (der,), mine in groupby(rows, key=itemgetter(slice(0, 1))):
+        columns = dict(zip(intervals.PLAIN, zip(*mine, strict=True), strict=True))
+        del columns["component_der_id"]
+        bodies = [msgspec.json.decode(one) for one in columns.pop("body")]
+        columns |= {name: tuple(one[name] for one in bodies) for name in bodies[0]}
+        coded = {name: steps(one) if name == "start" else runs(one) for name, one in sorted(columns.items())}
+        said.append({"columns": coded, "component_der_id": der, "rows": len(bodies)})
+    return File(msgspec.json.encode(said) + b"\n", len(rows))
 
 
 def _plain(rows: Sequence[Row[Any]], left_out: Sequence[str]) -> list[dict[str, Any]]:

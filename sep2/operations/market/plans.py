@@ -202,7 +202,7 @@ def _faults_of_cover(groups: Mapping[str, Sequence[MemberOf]]) -> list[Fault]:
         for one in members:
             other = seen.setdefault(one.share.der, node)
             if other != node:
-                bound = f"{one.share.der} is planned at {other} already"
+                bound = f"each DER at one node, and {one.share.der} is planned at {other} already"
                 found.append(Fault(f"nodes.{node}", "planned_twice", one.share.der, bound))
                 break
     return found

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Row
 
@@ -11,12 +12,12 @@ from sep2.errors import BadValue
 from sep2.operations.judging import Window, verdicts_at
 from sep2.operations.market.settling import Rules
 from sep2.rules.market import baselines
-from sep2.rules.market.baselines import METHODS, Baseline, TooFewDays
+from sep2.rules.market.baselines import GENERATION_METER, METER_BEFORE, METHODS, SAME_DAY, Baseline, TooFewDays
 from sep2.rules.market.clocks import day_bounds
 from sep2.rules.market.credit import Firm, firm_ratio
 from sep2.rules.market.intervals import ENERGIES
 from sep2.rules.market.settle import Delivery, delivered
-from sep2.rules.obedience import Direction, State
+from sep2.rules.obedience import Direction, Judged, State
 from sep2.store import judged
 from sep2.store.connection import Connection
 from sep2.store.market import dispatches, register, seen
@@ -55,17 +56,35 @@ def statement(rows: Sequence[Row[Any]]) -> Statement:
     return Statement(delivered(asked, got, seconds), energies, dict(states))
 
 
-async def firm(db: Connection, aggregation_id: int, rules: Rules, known_at: int) -> Firm:
+class FirmEvent(NamedTuple):
+    """A dispatch as an event: what it asked for, the share of it that was delivered, and what is not known of it."""
+
+    dispatch: str
+    start: int
+    end: int
+    ordered_w: int
+    ratio: float | None
+    """None: nothing of it was settled, or nothing was measured"""
+    missing: int
+
+
+class FirmStatement(NamedTuple):
+    """What is firm of a promise, and the latest events that it follows from, the earliest first."""
+
+    firm: Firm
+    events: Sequence[FirmEvent]
+
+
+async def firm(db: Connection, aggregation_id: int, rules: Rules, known_at: int) -> FirmStatement:
     """What is firm of a promise, by the dispatches that were settled, each of them one event."""
     which = dispatches.Which(aggregation_id, end=known_at, received_by=known_at)
     events = [row for row in await dispatches.every(db, which) if row.kind == "dispatch" and row.target_w]
-    ratios = []
+    found = []
     for event in sorted(events, key=lambda row: row.start)[-rules.profile.firm.window_events :]:
         rows = await stored.of(db, aggregation_id, event.start, event.end, known_at=known_at, whole=True)
-        share = statement(rows).delivery.share
-        if share is not None:
-            ratios.append(share)
-    return firm_ratio(ratios, rules.profile.firm)
+        one = statement(rows).delivery
+        found.append(FirmEvent(event.iso_dispatch_id, event.start, event.end, event.target_w, one.share, one.missing))
+    return FirmStatement(firm_ratio([one.ratio for one in found if one.ratio is not None], rules.profile.firm), found)
 
 
 class Event(NamedTuple):
@@ -92,23 +111,58 @@ async def baseline_of(db: Connection, der: Row[Any], event: Event, rules: Rules)
     """The load that would have been in the event's hours, from the DER's meter; NoBaseline where days are missing."""
     terms = rules.profile.baseline
     first = event.day - timedelta(days=terms.window_days)
-    days = await _hourly(db, der, (first, event.day), rules)
+    if event.method == GENERATION_METER:
+        return await _behind_the_meter(db, der, event, rules)
+    days = (await _hourly(db, der, (first, event.day), rules))[0]
     today = days.pop(event.day, {})
     hours = range(event.first_hour, event.end_hour)
     left_out = await _left_out(db, der, (first, event.day), event, rules=rules)
     try:
-        if event.method == "same_day_3_2":
-            level = baselines.same_day(today, event.first_hour, event.end_hour - 1)
-            found = Baseline(dict.fromkeys(hours, level), 0.0, (event.day,))
+        if event.method in (SAME_DAY, METER_BEFORE):
+            found = Baseline(dict.fromkeys(hours, _level(today, event)), 0.0, (event.day,))
         else:
             found = _average(days, today, hours, event=event, left_out=left_out, rules=rules)
     except (TooFewDays, KeyError) as wrong:
-        missing = f"hour {wrong.args[0]} of {event.day} is not known" if isinstance(wrong, KeyError) else str(wrong)
+        missing = _unknown(wrong.args[0], event) if isinstance(wrong, KeyError) else str(wrong)
         raise NoBaseline(f"{der.name}, {event.method}: {missing}") from None
-    metered = {hour: today.get(hour) for hour in hours}
+    return _found(found, {hour: today.get(hour) for hour in hours}, left_out)
+
+
+def _found(found: Baseline, metered: dict[int, float | None], left_out: list[date]) -> Found:
     known = [found.by_hour[hour] - watts for hour, watts in metered.items() if watts is not None]
-    reduced = sum(max(0.0, less) for less in known) if len(known) == len(hours) else None
+    reduced = sum(max(0.0, less) for less in known) if len(known) == len(metered) else None
     return Found(found, metered, reduced, left_out)
+
+
+def _level(today: dict[int, float], event: Event) -> float:
+    """The level of all hours of the event from other hours of its own day; KeyError names one that is not known."""
+    if event.method == METER_BEFORE:
+        return baselines.meter_before(today, event.first_hour)
+    return baselines.same_day(today, event.first_hour, event.end_hour - 1)
+
+
+def _unknown(hour: int, event: Event) -> str:
+    if hour not in range(24):
+        return f"it needs hours of {event.day} beside the event that this day does not have"
+    return f"hour {hour} of {event.day} is not known"
+
+
+async def _behind_the_meter(db: Connection, der: Row[Any], event: Event, rules: Rules) -> Found:
+    """The load of the DER's connection without its generation, by a meter of each; export counts as nothing."""
+    hours = range(event.first_hour, event.end_hour)
+    drawn, generated = (
+        one.get(event.day, {})
+        for one in await _hourly(
+            db, der, (event.day, event.day), rules, directions=(Direction.IMPORT, Direction.GENERATION)
+        )
+    )
+    for watts, which in ((drawn, "its connection"), (generated, "its generation")):
+        for hour in hours:
+            if hour not in watts:
+                raise NoBaseline(f"{der.name}, {event.method}: {_unknown(hour, event)} of the meter of {which}")
+    found = {hour: baselines.behind_the_meter(drawn[hour], generated[hour]) for hour in hours}
+    of_load = Baseline({hour: one.load for hour, one in found.items()}, 0.0, (event.day,))
+    return _found(of_load, {hour: one.drawn for hour, one in found.items()}, [])
 
 
 def _average(
@@ -133,8 +187,18 @@ def _average(
     return baselines.baseline(method, {day: days[day] for day in chosen}, hours, adjust=terms.adjust, today=today)
 
 
-async def _hourly(db: Connection, der: Row[Any], span: tuple[date, date], rules: Rules) -> dict[date, dict[int, float]]:
-    """Mean draw by local day and hour; both hours of a repeated one together, what is not known is left out."""
+async def _hourly(
+    db: Connection,
+    der: Row[Any],
+    span: tuple[date, date],
+    rules: Rules,
+    *,
+    directions: Sequence[Direction] = (Direction.IMPORT,),
+) -> list[dict[date, dict[int, float]]]:
+    """Mean power of each direction by local day and hour (W); both hours of a repeated one together.
+
+    What is not known is left out.
+    """
     zone = rules.profile.zone
     since, until = day_bounds(span[0], zone)[0], day_bounds(span[1], zone)[1]
     device = (await seen.devices_of(db, [der])).get(der.id)
@@ -142,8 +206,12 @@ async def _hourly(db: Connection, der: Row[Any], span: tuple[date, date], rules:
         raise NoBaseline(f"{der.name} has no device whose meter is read")
     rows = await judged.devices(db, [device.id])
     verdicts = await verdicts_at(db, rows, Window(since, until), policy=rules.policy, length=HOUR_S)
+    return [_by_hour(verdicts.get((device.id, direction), []), zone) for direction in directions]
+
+
+def _by_hour(verdicts: Sequence[Judged], zone: ZoneInfo) -> dict[date, dict[int, float]]:
     found: dict[date, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for one in verdicts.get((device.id, Direction.IMPORT), []):
+    for one in verdicts:
         if one.measured_w is not None and one.state is not State.UNKNOWN:
             local = datetime.fromtimestamp(one.start, zone)
             found[local.date()][local.hour].append(one.measured_w)

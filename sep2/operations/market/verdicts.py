@@ -88,13 +88,14 @@ def stamp(known: Known) -> str:
 def _share(share: Share) -> list[object]:
     run = None if share.published is None else share.published.run
     which = None if run is None else [run.run_id, run.starts[0], share.unknown]
-    return [share.der, share.ppm, share.gen, share.load, share.start, share.end, share.cause, which]
+    said = [share.der, share.ppm, share.gen, share.load, share.start, share.end, share.cause, which]
+    return [*said, share.overrides] if share.overrides else said
 
 
 async def look(db: Connection, version: Row[Any], now: int, *, with_limits: bool = True) -> Known:
     """What is known of the members that a version of a plan is about."""
     span = version.start, version.end
-    return await deliverables.look(db, version.aggregation_id, span, now, with_limits=with_limits)
+    return await deliverables.look(db, version.aggregation_id, span, now, with_limits=with_limits, with_overrides=True)
 
 
 async def question(db: Connection, version: Row[Any], now: int) -> Question:

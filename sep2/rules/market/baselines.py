@@ -36,6 +36,9 @@ METHODS = {
     "ecbl_5_6_of_10": Method(10, Keep.RANKS, ranks=(5, 6)),
     "match_day_3": Method(3),
 }
+SAME_DAY, METER_BEFORE, GENERATION_METER = "same_day_3_2", "meter_before", "generation_meter"
+KNOWN = (*METHODS, SAME_DAY, METER_BEFORE, GENERATION_METER)
+"""Every baseline; those beside `METHODS` need no earlier day."""
 Day = Mapping[int, float]
 """Mean power by local hour, 0 to 23; on a day of 25 hours the mean of both 01:00 hours, on one of 23 without it."""
 
@@ -92,6 +95,23 @@ def same_day(today: Day, first: int, last: int, *, before: int = 3, after: int =
     """The mean of hours of the event's own day, one hour kept away from the event on each side (hours 0 to 23)."""
     hours = [*range(first - 1 - before, first - 1), *range(last + 2, last + 2 + after)]
     return sum(today[hour] for hour in hours) / len(hours)
+
+
+def meter_before(today: Day, first: int) -> float:
+    """The mean of the last whole hour before the event; KeyError where it is not known (NAESB: meter before, after)."""
+    return today[first - 1]
+
+
+class Behind(NamedTuple):
+    """Load that a generator behind the meter served in an hour, and what of that load was still drawn."""
+
+    load: float
+    drawn: float
+
+
+def behind_the_meter(drawn: float, generated: float) -> Behind:
+    """What a site would have drawn without its generator, from its net draw; what is exported counts for nothing."""
+    return Behind(max(0.0, drawn + generated), max(0.0, drawn))
 
 
 def reduction_wh(baseline_w: float, metered_w: float, seconds: int) -> float:

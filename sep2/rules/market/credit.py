@@ -47,6 +47,8 @@ class Firm(NamedTuple):
     ratio: float | None
     events: int
     needed: int
+    rank: int
+    """which of the events, the smallest is 1, the ratio is that of; 0: none"""
 
 
 def firm_ratio(ratios: Sequence[float], rules: FirmRules) -> Firm:
@@ -60,7 +62,7 @@ def firm_ratio(ratios: Sequence[float], rules: FirmRules) -> Firm:
     needed = len(latest)
     while _rank(needed, rules.quantile, 1 - rules.confidence) == 0:
         needed += 1
-    return Firm(latest[rank - 1] if rank else None, len(latest), needed)
+    return Firm(latest[rank - 1] if rank else None, len(latest), needed, rank)
 
 
 def _rank(events: int, quantile: float, risk: float) -> int:

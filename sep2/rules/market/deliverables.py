@@ -1,7 +1,8 @@
 """What the network lets members of an aggregation do together, from the limits that were published to each of them.
 
-At each step it is the sum, over members, of the least of three: the published limit of the member's flexible power,
-what it can reach, and its agreement. Nameplates only bound what one of several devices at a connection can use of that.
+At each step it is the sum, over members, of the least of four: the published limit of the member's flexible power, what
+it can reach, its agreement, and what overrides leave it then. Nameplates only bound what one of several devices at a
+connection can use of that.
 Power is W, means over [start, end); injection is positive in `max_w`, negative in `min_w`.
 """
 
@@ -76,6 +77,25 @@ class Rating(NamedTuple):
         return watts * self.rated_w // self.all_rated_w
 
 
+class Hold(NamedTuple):
+    """An override in [start, end): at most so much injection and draw, W, where it bounds them."""
+
+    name: str
+    start: int
+    end: int
+    inject_w: int | None
+    draw_w: int | None
+    of_connection: bool = True
+    """whether it bounds the connection, of which the DER has a part, and not the DER's own device"""
+
+    def most(self, way: int, rating: Rating) -> int | None:
+        """What it leaves a DER, W; way: 0 injection, 1 draw. None: it does not bound that."""
+        watts = (self.inject_w, self.draw_w)[way]
+        if watts is None:
+            return None
+        return rating.part(watts) if self.of_connection else min(rating.rated_w, watts)
+
+
 class Share(NamedTuple):
     """A member of an aggregation in [start, end), and what was published where it is."""
 
@@ -88,6 +108,15 @@ class Share(NamedTuple):
     published: Published | None
     cause: str = ""
     """why nothing was"""
+    overrides: Sequence[Hold] = ()
+    """overrides that it is under"""
+
+    def held_to(self, way: int, span: tuple[int, int]) -> tuple[int, str] | None:
+        """The least that overrides leave it in a part of a time (W), and which one does; None: none bounds it."""
+        rating = (self.gen, self.load)[way]
+        held = [one for one in self.overrides if one.start < span[1] and span[0] < one.end]
+        left = [(watts, one.name) for one in held if (watts := one.most(way, rating)) is not None]
+        return min(left, default=None)
 
     def holds(self, start: int, end: int) -> bool:
         """Whether it is a member in all of this time."""
@@ -118,6 +147,8 @@ class Deliverable(NamedTuple):
     envelope_min_w: float = 0
     envelope_max_w: float = 0
     """what members' published limits alone let them do"""
+    without_overrides_w: tuple[float, float] | None = None
+    """least and most without the overrides that hold then; None: none of them takes anything away"""
 
 
 BEYOND = "beyond_horizon"
@@ -137,7 +168,7 @@ def deliverables(node: str, shares: Sequence[Share], spans: Sequence[tuple[int, 
         run = share.published.run
         found = steps.setdefault(id(run), [run.covering(*span) for span in spans])
         for n in there:
-            sums[n].add(share, share.published, found[n])
+            sums[n].add(share, share.published, found[n], spans[n])
     return [one.as_deliverable(node, *span) for one, span in zip(sums, spans, strict=True)]
 
 
@@ -148,6 +179,8 @@ class _Sums:
         self.members = 0
         self.cause = ""
         self.most = [0, 0]
+        self.free = [0, 0]
+        """the same without overrides"""
         self.firm = [0, 0]
         self.envelope = [0, 0]
         self.lost: tuple[dict[str, int], dict[str, int]] = ({}, {})
@@ -156,7 +189,7 @@ class _Sums:
         self.members += 1
         self.cause = self.cause or cause
 
-    def add(self, share: Share, published: Published, steps: tuple[int, int] | None) -> None:
+    def add(self, share: Share, published: Published, steps: tuple[int, int] | None, span: tuple[int, int]) -> None:
         if steps is None:
             self.miss(BEYOND)
             return
@@ -165,20 +198,24 @@ class _Sums:
             tightest = side.tightest(*steps)
             could_w = min(rating.part(side.reach_w[tightest]), rating.agreed_w)
             limit_w = rating.part(side.limit_w[tightest])
-            can_w = min(limit_w, could_w)
+            free_w = can_w = min(limit_w, could_w)
+            binding = published.run.names[side.binding[tightest]] if can_w < could_w else ""
+            held = share.held_to(way, span)
+            if held is not None and held[0] < can_w:
+                can_w, binding = held
             self.envelope[way] += share.ppm * limit_w
             self.most[way] += share.ppm * can_w
-            self.firm[way] += share.ppm * min(rating.part(side.firm_w), could_w)
-            if can_w < could_w:
-                name = published.run.names[side.binding[tightest]]
+            self.free[way] += share.ppm * free_w
+            self.firm[way] += share.ppm * min(rating.part(side.firm_w), could_w, *(held or ())[:1])
+            if binding:
                 lost = self.lost[way]
-                lost[name] = lost.get(name, 0) + share.ppm * (could_w - can_w)
+                lost[binding] = lost.get(binding, 0) + share.ppm * (could_w - can_w)
 
     def as_deliverable(self, node: str, start: int, end: int) -> Deliverable:
         if self.cause or not self.members:
             return Deliverable(node, start, end, 0, 0, cause=self.cause or NOBODY)
-        (up, down), (firm_up, firm_down), (most_up, most_down) = (
-            [watts // WHOLE_PPM for watts in both] for both in (self.most, self.firm, self.envelope)
+        (up, down), (firm_up, firm_down), (most_up, most_down), (free_up, free_down) = (
+            [watts // WHOLE_PPM for watts in both] for both in (self.most, self.firm, self.envelope, self.free)
         )
         binding_max, binding_min = map(_greatest, self.lost)
         return Deliverable(
@@ -193,6 +230,7 @@ class _Sums:
             firm_max_w=firm_up,
             envelope_min_w=-most_down,
             envelope_max_w=most_up,
+            without_overrides_w=None if (free_up, free_down) == (up, down) else (-free_down, free_up),
         )
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, Literal, NamedTuple
 import msgspec
 from msgspec import Meta
 
+from sep2.rules.market import aemo
 from sep2.rules.market.faults import Fault, refuse
 from sep2.rules.market.settle import apportioned
 from sep2.rules.told_times import told
@@ -92,8 +93,16 @@ def read_json(text: bytes) -> list[Instruction]:
     return _all(rows)
 
 
-ADAPTERS: dict[str, Adapter] = {"csv": read_csv, "json": read_json}
-"""Forms of file that are understood. Neither has been tried with a system operator's own export yet."""
+def read_aemo(text: bytes) -> list[Instruction]:
+    """Instructions from a report of AEMO, see `rules.market.aemo`."""
+    return _all(aemo.read_rows(text))
+
+
+Form = Literal["csv", "json", "aemo"]
+ADAPTERS: dict[Form, Adapter] = {"csv": read_csv, "json": read_json, "aemo": read_aemo}
+"""Forms of file that are understood; `aemo` was tried with the layout that AEMO publishes, the others are our own."""
+OTHERS_TOO = frozenset({"aemo"})
+"""Forms that hold instructions to others as well, which are left out."""
 
 
 def _from_line(row: Mapping[str, str | None]) -> dict[str, object]:

@@ -20,7 +20,12 @@ class Fault(NamedTuple):
 
     def __str__(self) -> str:
         found = f" is {self.value!r}" if self.value else ""
-        return f"{self.path}{found}: {self.bound or self.code}"
+        return f"{self.path}{found}: {expected(self.bound) or self.code}"
+
+
+def expected(bound: str) -> str:
+    """What would do, in a sentence about what would not; empty where that is not said."""
+    return bound if not bound or bound.lower().startswith("expected") else f"expected {bound}"
 
 
 class Unfit(SepError):

@@ -19,7 +19,7 @@ class NoticeClass(StrEnum):
     EMERGENCY = "emergency"
 
 
-class Rung(NamedTuple):
+class DueNotice(NamedTuple):
     """One notice: when it is sent, and by when it must be acknowledged."""
 
     at: int
@@ -49,15 +49,15 @@ class Next(NamedTuple):
     at: int
 
 
-def notices(kind: NoticeClass, issued: int, start: int, rules: OverrideRules) -> list[Rung]:
+def notices(kind: NoticeClass, issued: int, start: int, rules: OverrideRules) -> list[DueNotice]:
     """When an override is announced: a planned one at each of the profile's leads still ahead, others at once."""
     wait = answer_s(kind, rules)
     if kind is not NoticeClass.PLANNED or not rules.planned:
-        return [Rung(issued, issued + wait)]
+        return [DueNotice(issued, issued + wait)]
     times = sorted(
         {max(issued, start - lead) for lead in rules.planned if start - lead >= issued or lead == rules.planned[-1]}
     )
-    return [Rung(at, at + wait) for at in times]
+    return [DueNotice(at, at + wait) for at in times]
 
 
 def answer_s(kind: NoticeClass, rules: OverrideRules) -> int:

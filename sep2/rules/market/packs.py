@@ -15,7 +15,9 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
-FORMAT = "sep2-evidence-1"
+FORMAT = "sep2-evidence-2"
+FORMATS = ("sep2-evidence-1", FORMAT)
+"""Those that are checked; in the first one settled intervals stood row by row, in one file."""
 MANIFEST, SIGNATURE, CERTIFICATE = "manifest.json", "manifest.sig", "certificate.pem"
 EPOCH = (1980, 1, 1, 0, 0, 0)
 LARGEST = 1 << 30
@@ -36,6 +38,13 @@ class Pack(NamedTuple):
     manifest_sha256: str
 
 
+class File(NamedTuple):
+    """A file of a pack as it is, and how many rows stand in it."""
+
+    octets: bytes
+    rows: int
+
+
 class Checked(NamedTuple):
     """What is wrong with a pack (nothing: it is whole and signed), what it says of itself, and who signed it."""
 
@@ -50,11 +59,12 @@ def canonical(said: Any) -> bytes:
 
 
 def build(about: Mapping[str, Any], entries: Mapping[str, Any], signer: Signer) -> Pack:
-    """The pack of some facts; entries: what each JSON file holds, by its path, a list of rows or an object."""
-    files = {path: canonical(said) for path, said in sorted(entries.items())}
+    """The pack of some facts; entries: what each JSON file holds, by its path: a list of rows, an object, or a File."""
+    made = {path: said if isinstance(said, File) else _file(said) for path, said in sorted(entries.items())}
+    files = {path: one.octets for path, one in made.items()}
     listed = [
-        {"path": path, "sha256": _sha256(octets), "bytes": len(octets), "rows": _rows(entries[path])}
-        for path, octets in files.items()
+        {"path": path, "sha256": _sha256(one.octets), "bytes": len(one.octets), "rows": one.rows}
+        for path, one in made.items()
     ]
     manifest = canonical({**about, "format": FORMAT, "entries": listed})
     signed = {
@@ -80,8 +90,8 @@ def verify(octets: bytes, trusted: bytes | None = None) -> Checked:
     except Exception as wrong:  # zlib.error has no common base with the others
         return Checked([f"it can not be unpacked: {type(wrong).__name__}: {wrong}"], {}, "")
     problems += _signature_problems(files, certificate, trusted)
-    if manifest.get("format") != FORMAT:
-        problems.append(f"{MANIFEST}: its format is not {FORMAT}")
+    if manifest.get("format") not in FORMATS:
+        problems.append(f"{MANIFEST}: its format is none of {', '.join(FORMATS)}")
     problems += [f"{path} is missing" for path in listed if path not in files]
     for path, content in files.items():
         if path in (MANIFEST, SIGNATURE, CERTIFICATE):
@@ -140,8 +150,15 @@ def _unzipped(octets: bytes) -> dict[str, bytes]:
         return found
 
 
-def _rows(said: Any) -> int:
-    return len(said) if isinstance(said, list) else 1
+def _file(said: Any) -> File:
+    return File(canonical(said), len(said) if isinstance(said, list) else 1)
+
+
+def format_of(octets: bytes) -> str:
+    """The format of a pack, as its manifest says."""
+    with zipfile.ZipFile(io.BytesIO(octets)) as pack:
+        said = json.loads(pack.read(MANIFEST))
+    return str(said.get("format"))
 
 
 def _sha256(octets: bytes) -> str:

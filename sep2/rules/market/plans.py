@@ -23,6 +23,8 @@ MOST_FAULTS = 100
 FARTHEST_S = 400 * 86_400
 """How far ahead a plan may be."""
 MEMBER_LEFT = "member_left"
+OVERRIDDEN = "override"
+"""Why a step is beyond a limit that only an override sets; the plan counts in the network's limits all the same."""
 UNREAD = -(2**62)
 """A start that could not be read, which was said where it was read."""
 
@@ -128,9 +130,13 @@ def verdicts(series: Series, step_s: int, known: Sequence[Deliverable], until: i
 
 
 def state_of(found: Sequence[Verdict]) -> Verdict:
-    """The verdict of a whole plan: its first step beyond a limit, else the first that is not known, else ok."""
-    for state in (Answer.LIMIT, Answer.CANNOT_TELL):
-        first = next((one for one in found if one.state is state), None)
+    """The verdict of a whole plan, which its worst step has.
+
+    The first step beyond a limit of the network, else the first that is not known, else the first that only an override
+    keeps it from, else ok.
+    """
+    for state, is_overridden in ((Answer.LIMIT, False), (Answer.CANNOT_TELL, False), (Answer.LIMIT, True)):
+        first = next((one for one in found if one.state is state and (one.cause == OVERRIDDEN) is is_overridden), None)
         if first is not None:
             return first
     return Verdict("", 0, Answer.OK) if found else Verdict("", 0, Answer.CANNOT_TELL, cause="empty")
@@ -168,7 +174,13 @@ def _verdict(step: _Step, there: Sequence[Deliverable], until: int | None) -> Ve
     if bottom.min_w <= step.low_w and step.high_w <= top.max_w:
         return Verdict(node, start, Answer.OK, bottom.min_w, top.max_w)
     binding = top.binding_max if step.high_w > top.max_w else bottom.binding_min
-    return Verdict(node, start, Answer.LIMIT, bottom.min_w, top.max_w, binding)
+    cause = OVERRIDDEN if _fits_without_overrides(step, there) else ""
+    return Verdict(node, start, Answer.LIMIT, bottom.min_w, top.max_w, binding, cause)
+
+
+def _fits_without_overrides(step: _Step, there: Sequence[Deliverable]) -> bool:
+    free = [one.without_overrides_w or (one.min_w, one.max_w) for one in there]
+    return max(low for low, _ in free) <= step.low_w and step.high_w <= min(high for _, high in free)
 
 
 def _faults_of_times(one: Series, step_s: int, zone: ZoneInfo, now: int) -> list[Fault]:

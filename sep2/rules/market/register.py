@@ -118,13 +118,20 @@ def der_faults(der: DerFacts, connections: Collection[str], *, confirmed: bool) 
     """
     found = []
     if der.connection not in connections:
-        found.append(Fault("connection", "unknown_connection", der.connection, "`sep2 connection list` shows them"))
+        found.append(
+            Fault(
+                "connection",
+                "unknown_connection",
+                der.connection,
+                "a connection of the register (`sep2 connection list`)",
+            )
+        )
     if der.max_gen_w == 0 and der.max_load_w == 0:
-        found.append(Fault("max_gen_w", "no_power", "0", "max_gen_w or max_load_w is above 0"))
+        found.append(Fault("max_gen_w", "no_power", "0", "max_gen_w or max_load_w above 0"))
     for rating, agreement in (("max_gen_w", "export_agreement_w"), ("max_load_w", "import_agreement_w")):
         watts, agreed = getattr(der, rating), getattr(der, agreement)
         if not confirmed and 0 < watts * SUSPECT_RATIO <= agreed:
-            bound = f"W, and {agreement} is {agreed}; confirmed=true where it is meant so"
+            bound = f"a rating in W, as {agreement} is {agreed}; confirmed=true where it is meant so"
             found.append(Fault(rating, "unit_suspect", str(watts), bound))
     return found
 
@@ -132,7 +139,7 @@ def der_faults(der: DerFacts, connections: Collection[str], *, confirmed: bool) 
 def party_faults(party: PartyFacts) -> list[Fault]:
     """What is wrong with a party's entry."""
     if party.status == "active" and not any(one.is_24x7 for one in party.contacts):
-        return [Fault("contacts", "no_24x7_contact", "", "one contact of an active party answers at any hour")]
+        return [Fault("contacts", "no_24x7_contact", "", "one contact of an active party that answers at any hour")]
     return []
 
 
@@ -144,7 +151,7 @@ def aggregation_faults(said: AggregationFacts, profile: MarketProfile) -> list[F
 def _place_faults(said: AggregationFacts, profile: MarketProfile) -> list[Fault]:
     found = []
     if said.model == "multi" and profile.location.scope == "single":
-        found.append(Fault("model", "model", "multi", f"{profile.name} takes aggregations at a single node"))
+        found.append(Fault("model", "model", "multi", f"single, as {profile.name} takes aggregations at one node"))
     if not said.iso_nodes or (said.model == "single" and len(said.iso_nodes) != 1):
         bound = "one node" if said.model == "single" else "at least one node"
         found.append(Fault("iso_nodes", "iso_nodes", str(len(said.iso_nodes)), bound))

@@ -146,7 +146,7 @@ def missing(party: PartyFacts, ders: Mapping[str, DerFacts], consents: Collectio
     """
     found = []
     if party.status != "active":
-        found.append(Fault("party", "party_not_active", party.status, "sep2 party set --status active"))
+        found.append(Fault("party", "party_not_active", party.status, "active (sep2 party set --status active)"))
     agreement = party.agreement
     if agreement is None or (agreement.expires is not None and agreement.expires <= now):
         found.append(Fault("agreement", "no_agreement", "", "a signed agreement that has not ended"))

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Row, func, insert, or_, select, update
 
+from sep2.rules.market.plans import OVERRIDDEN, Answer
 from sep2.store.connection import Connection
 from sep2.store.many import among
 from sep2.store.market.plan_tables import market_plan, member_band, plan_credit, plan_verdict, plan_version
@@ -12,7 +13,7 @@ from sep2.store.market.tables import aggregation, component_der
 
 
 async def accepted(db: Connection, start: int, end: int) -> Sequence[Row[Any]]:
-    """The versions of plans that stand, were found to fit, and touch a time."""
+    """The versions of plans that stand, were found to fit but for overrides, and touch a time."""
     v, verdict = plan_version, plan_verdict
     columns = [
         v.c[name]
@@ -21,7 +22,8 @@ async def accepted(db: Connection, start: int, end: int) -> Sequence[Row[Any]]:
     query = select(*columns, market_plan.c.aggregation_id, aggregation.c.name.label("aggregation_name"))
     query = query.join_from(v, market_plan).join(aggregation, aggregation.c.id == market_plan.c.aggregation_id)
     query = query.join(verdict, (verdict.c.plan_version_id == v.c.id) & verdict.c.superseded_at.is_(None))
-    stands = v.c.superseded_at.is_(None) & v.c.is_late.is_(False) & (verdict.c.state == "ok")
+    fits = or_(verdict.c.state == Answer.OK, (verdict.c.state == Answer.LIMIT) & (verdict.c.cause == OVERRIDDEN))
+    stands = v.c.superseded_at.is_(None) & v.c.is_late.is_(False) & fits
     return await db.all(query.where(stands, v.c.end > start, v.c.start < end).order_by(v.c.id))
 
 

@@ -23,6 +23,8 @@ class Which(NamedTuple):
     every: bool = False
     received_by: int | None = None
     """as they were known then"""
+    aggregation_ids: Collection[int] | None = None
+    """only of these aggregations; None: of all"""
 
 
 def _dispatches(which: Which) -> Select[Any]:
@@ -38,6 +40,8 @@ def _dispatches(which: Which) -> Select[Any]:
         query = query.where(~exists(select(later.c.id).where(newer)))
     if which.aggregation_id is not None:
         query = query.where(dispatch.c.aggregation_id == which.aggregation_id)
+    if which.aggregation_ids is not None:
+        query = query.where(among(dispatch.c.aggregation_id, list(which.aggregation_ids)))
     if which.start is not None:
         query = query.where(dispatch.c.end > which.start)
     if which.end is not None:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, func, insert, select, update
 
 from sep2.store.connection import Connection
 from sep2.store.many import among
@@ -25,6 +25,19 @@ async def of(
     return await db.all(query.order_by(t.c.start, t.c.component_der_id, t.c.id))
 
 
+_LEFT_OUT = ("id", "aggregation_id", "component_der_id", "start", "superseded_at")
+PLAIN = ("component_der_id", "start", *(c.name for c in market_interval.c if c.name not in _LEFT_OUT))
+"""The columns of `plain`, in their order."""
+
+
+async def plain(db: Connection, aggregation_id: int, start: int, end: int, *, known_at: int) -> Sequence[Row[Any]]:
+    """What stands in intervals that begin in a time, as they were known then: DER by DER, the aggregation's first."""
+    t = market_interval
+    query = select(*(t.c[name] for name in PLAIN))
+    query = query.where(t.c.aggregation_id == aggregation_id, t.c.start >= start, t.c.start < end, known(t, known_at))
+    return await db.all(query.order_by(t.c.component_der_id.nulls_first(), t.c.start, t.c.id))
+
+
 async def replace(db: Connection, old: Collection[int], rows: Sequence[Mapping[str, Any]], now: int) -> None:
     """Have new versions stand in place of others, which are kept as superseded."""
     t = market_interval
@@ -37,6 +50,14 @@ async def replace(db: Connection, old: Collection[int], rows: Sequence[Mapping[s
 async def add_run(db: Connection, **columns: Any) -> None:
     """Note that a time was settled."""
     await db.run(insert(settle_run).values(columns))
+
+
+async def last_run(db: Connection, aggregation_id: int, start: int, end: int) -> int:
+    """The number of the last settlement of an aggregation that touched a time; 0 where there was none."""
+    t = settle_run
+    query = select(func.max(t.c.id)).where(t.c.aggregation_id == aggregation_id, t.c.start < end, t.c.end > start)
+    row = await db.one(query)
+    return 0 if row is None else int(row[0] or 0)
 
 
 async def runs(db: Connection, aggregation_id: int, since: int) -> Sequence[Row[Any]]:

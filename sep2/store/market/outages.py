@@ -43,6 +43,15 @@ async def listed(db: Connection, page: Keyset, *, party_id: int | None, start: i
     return await select_following(db, query, page)
 
 
+async def of_these(
+    db: Connection, page: Keyset, *, der_ids: Collection[int], aggregation_ids: Collection[int], start: int
+) -> Following:
+    """Those of some DERs and aggregations that are not over at a time, the latest first."""
+    whose = or_(among(t.c.component_der_id, list(der_ids)), among(t.c.aggregation_id, list(aggregation_ids)))
+    query = _outages().where(whose, t.c.end > start).order_by(t.c.start.desc(), t.c.id.desc())
+    return await select_following(db, query, page)
+
+
 async def touching(
     db: Connection, der_ids: Collection[int], aggregation_id: int, span: tuple[int, int]
 ) -> Sequence[Row[Any]]:

@@ -26,6 +26,8 @@ market_override = Table(
     Column("reason_by", Text, nullable=False, server_default=""),
     time("over_told", nullable=True),  # when parties were told that it is over
     Column("copied", Integer, nullable=False, server_default="0"),  # sequence of the last file in the outbox
+    Column("ders", Text, nullable=False, server_default="[]"),  # JSON: names of DERs, where it is for these only
+    Column("node", Text, nullable=False, server_default=""),  # where it is only for members at a node or place
     UniqueConstraint("override_id"),
     Index(None, "aggregation_id"),
     sqlite_autoincrement=True,

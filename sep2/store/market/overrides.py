@@ -23,6 +23,8 @@ class Which(NamedTuple):
     party_id: int | None = None
     aggregation_id: int | None = None
     live_at: int | None = None
+    markets: Collection[str] | None = None
+    """the profiles of markets; None: of all"""
 
 
 def _overrides() -> Select[Any]:
@@ -46,6 +48,8 @@ async def listed(db: Connection, which: Which, page: Keyset) -> Following:
         query = query.where(aggregation.c.party_id == which.party_id)
     if which.aggregation_id is not None:
         query = query.where(market_override.c.aggregation_id == which.aggregation_id)
+    if which.markets is not None:
+        query = query.where(among(market_override.c.profile, list(which.markets)))
     if which.live_at is not None:
         query = query.where(override.c.end > which.live_at, override.c.released.is_(None))
     return await select_following(db, query, page)
@@ -57,6 +61,12 @@ async def touching(db: Connection, span: tuple[int, int], aggregation_id: int | 
     query = _overrides().where(override.c.start < span[1], override.c.end > span[0], held)
     if aggregation_id is not None:
         query = query.where(market_override.c.aggregation_id == aggregation_id)
+    return await db.all(query.order_by(market_override.c.id))
+
+
+async def standing(db: Connection, now: int) -> Sequence[Row[Any]]:
+    """Overrides of aggregations that hold or are to come, the first first."""
+    query = _overrides().where(override.c.end > now, override.c.released.is_(None))
     return await db.all(query.order_by(market_override.c.id))
 
 

@@ -43,6 +43,17 @@ def _entries(noun: str, time: AsOf) -> Select[Any]:
     return query
 
 
+async def aggregations_listed(
+    db: Connection, time: AsOf, page: Keyset, *, markets: Collection[str] | None, statuses: Collection[str]
+) -> Following:
+    """Aggregations of some markets (None: of all) with one of some statuses, by name."""
+    t = aggregation_fact
+    query = _entries("aggregation", time).where(among(t.c.status, list(statuses)))
+    if markets is not None:
+        query = query.where(among(t.c.profile, list(markets)))
+    return await select_following(db, query.order_by(aggregation.c.name_key, aggregation.c.id), page)
+
+
 async def listed(db: Connection, noun: str, time: AsOf, page: Keyset, *, party_id: int | None = None) -> Following:
     """Parties, DERs or aggregations by name; those of one party, where one is named."""
     identity = IDENTITIES[noun]

@@ -29,9 +29,15 @@ def _reviews() -> Select[Any]:
 
 
 async def listed(
-    db: Connection, page: Keyset, *, states: Collection[str] = (), aggregation_id: int = 0, party_id: int = 0
+    db: Connection,
+    page: Keyset,
+    *,
+    states: Collection[str] = (),
+    aggregation_id: int = 0,
+    party_id: int = 0,
+    aggregation_ids: Collection[int] | None = None,
 ) -> Following:
-    """Reviews, the newest first; in some states, of one aggregation or party."""
+    """Reviews, the newest first; in some states, of one aggregation, of several, or of one party."""
     query = _reviews().order_by(review.c.submitted_at.desc(), review.c.id.desc())
     if states:
         query = query.where(among(review.c.state, list(states)))
@@ -39,6 +45,8 @@ async def listed(
         query = query.where(review.c.aggregation_id == aggregation_id)
     if party_id:
         query = query.where(aggregation.c.party_id == party_id)
+    if aggregation_ids is not None:
+        query = query.where(among(review.c.aggregation_id, list(aggregation_ids)))
     return await select_following(db, query, page)
 
 

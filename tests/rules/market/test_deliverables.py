@@ -2,7 +2,17 @@
 
 import pytest
 
-from sep2.rules.market.deliverables import Deliverable, Published, Rating, RunSteps, Share, Side, deliverables, merged
+from sep2.rules.market.deliverables import (
+    Deliverable,
+    Hold,
+    Published,
+    Rating,
+    RunSteps,
+    Share,
+    Side,
+    deliverables,
+    merged,
+)
 
 RUN = RunSteps("run", 1800, [0, 1800, 3600], ["capacity", "transformer T7", "line L4"])
 
@@ -89,3 +99,15 @@ def test_a_gap_between_the_steps_of_a_run_is_not_covered():
     assert broken.covering(0, 5400) is None
     assert broken.covering(900, 2700) is None
     assert RunSteps("run", 1800, [], []).covering(0, 1800) is None
+
+
+def test_an_override_leaves_a_device_its_watts_and_a_connection_the_devices_part_of_them():
+    alone = share("D1", [12_000] * 3, 12_000, 9000, rated=9000)
+    beside = alone._replace(gen=Rating(9000, 9000, 12_000))
+    held = Hold("override 7", 900, 1800, 8000, None)
+    cases = [(alone, held, 8000), (beside, held, 6000), (beside, held._replace(of_connection=False), 8000)]
+    for member, hold, most in cases:
+        first, second = deliverables("N", [member._replace(overrides=[hold])], [(0, 1800), (1800, 3600)])
+        assert (first.max_w, first.binding_max, first.min_w) == (most, "override 7", -9000)
+        assert first.without_overrides_w == (-9000, 9000)
+        assert (second.max_w, second.binding_max, second.without_overrides_w) == (9000, "", None)

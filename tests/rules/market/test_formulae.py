@@ -1,5 +1,6 @@
 """The market's formulae by numbers worked by hand."""
 
+import json
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sep2.rules.market import baselines as b
+from sep2.rules.market import columns
 from sep2.rules.market.clocks import day_bounds
 from sep2.rules.market.credit import DAY_S, KeptDay, firm_ratio, next_credit, target_credit
 from sep2.rules.market.deliverables import Deliverable
@@ -139,6 +141,17 @@ def test_what_a_storage_sold_later_is_recovered():
 
 def test_delivered_counts_what_was_measured_and_lists_what_was_not():
     assert delivered([100, 100, 100], [80, 130, None], 3600) == (pytest.approx(0.9), 30, 1)
+
+
+few = st.lists(st.sampled_from([None, 0, 1, 2.5, "ok"]), max_size=30)
+
+
+@given(few, st.lists(st.integers(0, 3), min_size=1, max_size=30))
+def test_columns_say_what_rows_said(column, gaps):
+    assert list(columns.values(json.loads(json.dumps(columns.runs(column))))) == column
+    starts = [DAY + sum(gaps[: n + 1]) * 300 for n in range(len(gaps))]
+    assert list(columns.times(columns.steps(starts))) == starts
+    assert columns.runs([0, 0, 0, 5]) == [[3, 0], 5]
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=1, max_size=20))

@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sep2.rules.market.curbing import Curb, Excess, PlannedPower, lost_wh, spread
+from sep2.rules.market.curtailment import Curtailment, Excess, PlannedPower, lost_wh, spread
 from sep2.rules.market.ladder import Ladder, NoticeClass, Step, is_late, next_step, notices, sent_again
 from sep2.rules.market.profiles import read_profile
 
@@ -62,21 +62,21 @@ def test_whenever_somebody_looks_nobody_is_asked_more_often_or_sooner_than_the_m
 ):
     rules = msgspec.structs.replace(read_profile(profile).override, repeat_s=repeat_s, phone_after=phone_after)
     issued = START - lead
-    rungs = notices(kind, issued, START, rules)
-    assert rungs
-    assert all(one.at >= issued for one in rungs)
-    assert [one.at for one in rungs] == sorted({one.at for one in rungs})
-    for rung in rungs:
-        looks, now = [], rung.at
+    found = notices(kind, issued, START, rules)
+    assert found
+    assert all(one.at >= issued for one in found)
+    assert [one.at for one in found] == sorted({one.at for one in found})
+    for one in found:
+        looks, now = [], one.at
         for gap in gaps:
             looks.append(now)
             now += gap
-        steps = climbed(Ladder(rung.at, rung.answer_by - rung.at), looks, rules)
+        steps = climbed(Ladder(one.at, one.answer_by - one.at), looks, rules)
         sends = [at for step, at in steps if step is Step.SEND]
-        assert sends[0] == rung.at
+        assert sends[0] == one.at
         assert len(sends) <= (phone_after if repeat_s else 1)
         waits = [other - one for one, other in pairwise(sends)]
-        assert all(wait >= (repeat_s if n else rung.answer_by - rung.at) for n, wait in enumerate(waits))
+        assert all(wait >= (repeat_s if n else one.answer_by - one.at) for n, wait in enumerate(waits))
         calls = [at for step, at in steps if step is Step.PHONE]
         assert len(calls) <= 1
         if calls:
@@ -113,7 +113,7 @@ def test_all_that_are_alike_get_the_same_part_and_no_contract_is_broken(members,
 def test_only_planned_energy_that_limits_allowed_before_is_lost():
     hour = 3600
     plans = [PlannedPower("D1", 0, hour, 900.0), PlannedPower("D2", 0, hour, -500.0)]
-    before = [Curb("D1", 0, hour, 700, None), Curb("D2", 0, hour, None, None)]
-    after = [Curb("D1", hour // 2, hour, 400, 100), Curb("D2", 0, hour, None, 400)]
+    before = [Curtailment("D1", 0, hour, 700, None), Curtailment("D2", 0, hour, None, None)]
+    after = [Curtailment("D1", hour // 2, hour, 400, 100), Curtailment("D2", 0, hour, None, 400)]
     assert lost_wh(plans, before, after) == {"D1": 150, "D2": 100}
-    assert lost_wh(plans, before, [Curb("D1", 0, hour, 800, None)]) == {}
+    assert lost_wh(plans, before, [Curtailment("D1", 0, hour, 800, None)]) == {}

@@ -1,4 +1,4 @@
-"""What turns by the clock alone: controls that begin, give way, end or leave their list, and who subscribes to that."""
+"""What changes by the clock alone: controls that begin, give way, end or leave their list, and who subscribes."""
 
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
@@ -29,15 +29,15 @@ class Span(NamedTuple):
         return {"after": self.after, "until": self.until, **left}
 
 
-def _turns(when: ColumnElement[Any], after: str = "after", until: str = "until") -> ColumnElement[bool]:
+def _passes(when: ColumnElement[Any], after: str = "after", until: str = "until") -> ColumnElement[bool]:
     return and_(when > bindparam(after), when <= bindparam(until))
 
 
 _LISTS = or_(
-    _turns(c.earliest_start), _turns(c.successor_start), _turns(c.latest_end, after="left_after", until="left_until")
+    _passes(c.earliest_start), _passes(c.successor_start), _passes(c.latest_end, after="left_after", until="left_until")
 )
 """It began, gave way or left its list."""
-_ENDS = _turns(c.latest_end)
+_ENDS = _passes(c.latest_end)
 """It holds no more, and is listed for a while."""
 # That a control had not left its list before lets a database begin with those of one program.
 _ANY = and_(or_(_LISTS, _ENDS), c.latest_end > bindparam("left_after"))
@@ -79,17 +79,17 @@ _SUBSCRIBED = (
 
 
 async def anything(db: Connection, span: Span) -> bool:
-    """Whether any control turned."""
+    """Whether any control changed by the clock."""
     return await db.one(_FIRST, **span.values) is not None
 
 
 async def groups(db: Connection, span: Span) -> list[int]:
-    """The groups of which a control turned."""
+    """The groups of which a control changed by the clock."""
     return [row.device_group_id for row in await db.all(_GROUPS, **span.values)]
 
 
 async def subscribed(db: Connection, resources: Collection[str], span: Span) -> Sequence[Row[Any]]:
-    """The subscriptions to some rows of the resource table, each with every control of its device that turned.
+    """The subscriptions to some rows of the resource table, each with every control of its device that changed.
 
     Columns: id, resource, ids, group_id, control_id; whether the control began, gave way or left its list (`lists`),
     and whether it ended (`ends`).

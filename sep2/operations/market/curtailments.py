@@ -12,8 +12,8 @@ from sep2.operations.override_answers import Told
 from sep2.operations.places import Place, places_of
 from sep2.rules.limits import Limits
 from sep2.rules.market.bands import of_bases
-from sep2.rules.market.curbing import (
-    Curb,
+from sep2.rules.market.curtailment import (
+    Curtailment,
     DerEffect,
     Effect,
     Excess,
@@ -83,7 +83,13 @@ async def _chosen(
 ) -> list[Row[Any]]:
     names = {key_of(name): name for name in only}
     known = {key_of(row.name) for row in rows}
-    refuse([Fault("ders", "not_member", name[:80], "members then") for key, name in names.items() if key not in known])
+    refuse(
+        [
+            Fault("ders", "not_member", name[:80], "a member at that time")
+            for key, name in names.items()
+            if key not in known
+        ]
+    )
     found = [row for row in rows if not names or key_of(row.name) in names]
     if not node:
         return found
@@ -165,7 +171,9 @@ async def effect(
     """What an override does; told: what each place was told, or would be."""
     of_place = {one.place.key: one for one in told}
     there = [one for one in to.at if one.place.key in of_place]
-    before, after = ([curb for one in there for curb in _curbs(one, of_place, before=when)] for when in (True, False))
+    before, after = (
+        [each for one in there for each in _curtailments(one, of_place, before=when)] for when in (True, False)
+    )
     refs, planned = await _planned(db, row, span, to.names, now=now)
     lost = lost_wh(planned, before, after)
     before_of, after_of = by_der(before), by_der(after)
@@ -184,14 +192,14 @@ async def effect(
     )
 
 
-def _curbs(one: At, told: Mapping[str, Told], *, before: bool) -> list[Curb]:
+def _curtailments(one: At, told: Mapping[str, Told], *, before: bool) -> list[Curtailment]:
     """What each DER at a place may do: its equal part of what the place may."""
     said, found = told[one.place.key], []
     for part in said.before if before else said.parts:
         out, into = _least(part.limits.export_w, part.limits.gen_w), _least(part.limits.import_w, part.limits.load_w)
         count = len(one.ders)
         each = (None if out is None else out // count, None if into is None else into // count)
-        found += [Curb(name, part.start, part.end, *each) for name in one.ders]
+        found += [Curtailment(name, part.start, part.end, *each) for name in one.ders]
     return found
 
 
@@ -199,16 +207,18 @@ def _least(*watts: int | None) -> int | None:
     return min((one for one in watts if one is not None), default=None)
 
 
-def _der(name: str, one: At, curbs: tuple[Sequence[Curb], Sequence[Curb]], share: Shared, *, lost: int) -> DerEffect:
-    """What one DER of a place may do; curbs: before, and with the override."""
-    before, after = curbs
+def _der(
+    name: str, one: At, curtailments: tuple[Sequence[Curtailment], Sequence[Curtailment]], share: Shared, *, lost: int
+) -> DerEffect:
+    """What one DER of a place may do; curtailments: before, and with the override."""
+    before, after = curtailments
     return DerEffect(
         der=name,
         connection=one.place.connection_name,
-        export_before_w=_least(*(curb.inject_w for curb in before)),
-        export_after_w=_least(*(curb.inject_w for curb in after)),
-        import_before_w=_least(*(curb.draw_w for curb in before)),
-        import_after_w=_least(*(curb.draw_w for curb in after)),
+        export_before_w=_least(*(each.inject_w for each in before)),
+        export_after_w=_least(*(each.inject_w for each in after)),
+        import_before_w=_least(*(each.draw_w for each in before)),
+        import_after_w=_least(*(each.draw_w for each in after)),
         kept_by_contract=one.place.key in share.kept,
         lost_wh=lost,
     )

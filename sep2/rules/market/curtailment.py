@@ -57,7 +57,7 @@ class PlannedPower(NamedTuple):
     plan_w: float
 
 
-class Curb(NamedTuple):
+class Curtailment(NamedTuple):
     """What a member may do in [start, end), at most so much injection and draw, W; None: not bounded."""
 
     der: str
@@ -67,34 +67,36 @@ class Curb(NamedTuple):
     draw_w: int | None
 
 
-def lost_wh(plans: Iterable[PlannedPower], before: Sequence[Curb], after: Sequence[Curb]) -> dict[str, int]:
+def lost_wh(
+    plans: Iterable[PlannedPower], before: Sequence[Curtailment], after: Sequence[Curtailment]
+) -> dict[str, int]:
     """The planned energy of each DER that an override makes impossible: what limits allowed before is what counts."""
     lost: dict[str, float] = {}
     of_before, of_after = by_der(before), by_der(after)
     for plan in plans:
-        curbs = of_after.get(plan.der, ())
+        curtailments = of_after.get(plan.der, ())
         edges = {plan.start, plan.end}
-        for one in (*curbs, *of_before.get(plan.der, ())):
+        for one in (*curtailments, *of_before.get(plan.der, ())):
             edges |= {edge for edge in (one.start, one.end) if plan.start < edge < plan.end}
         times = sorted(edges)
         for start, end in pairwise(times):
             could = _within(plan.plan_w, of_before.get(plan.der, ()), start)
-            may = _within(could, curbs, start)
+            may = _within(could, curtailments, start)
             lost[plan.der] = lost.get(plan.der, 0.0) + abs(could - may) * (end - start) / HOUR_S
     return {der: round(energy) for der, energy in lost.items() if round(energy)}
 
 
-def by_der(curbs: Iterable[Curb]) -> Mapping[str, list[Curb]]:
+def by_der(curtailments: Iterable[Curtailment]) -> Mapping[str, list[Curtailment]]:
     """What each DER may do, by its name."""
-    found: dict[str, list[Curb]] = {}
-    for one in curbs:
+    found: dict[str, list[Curtailment]] = {}
+    for one in curtailments:
         found.setdefault(one.der, []).append(one)
     return found
 
 
-def _within(watts: float, curbs: Iterable[Curb], at: int) -> float:
+def _within(watts: float, curtailments: Iterable[Curtailment], at: int) -> float:
     """Power after every bound that holds at a moment."""
-    for one in curbs:
+    for one in curtailments:
         if one.start <= at < one.end:
             watts = watts if one.inject_w is None else min(watts, one.inject_w)
             watts = watts if one.draw_w is None else max(watts, -one.draw_w)

@@ -16,7 +16,7 @@ async def programs_beside(db: Connection, group_id: int) -> set[int]:
     return {row.device_group_id for row in await controls.programs_around(db, [group_id])}
 
 
-async def let_go(
+async def issue_spread_end(
     db: Connection, override_id: int, several: Sequence[Control], now: int, *, spread_s: int
 ) -> tuple[int, ...]:
     """Where nothing else holds than a default: the limit once more, with an end that devices spread in time."""
