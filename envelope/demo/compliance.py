@@ -58,7 +58,8 @@ async def compliance_of(url: str, span: tuple[int, int], step_s: int, policy: Po
         await judge_everybody(database, Window(*span), policy)
         async with database.read() as db:
             # What begins later has neither run nor given way to another one yet.
-            issued = [row for row in await evidence.asked(db, SOURCE) if row.start < span[1]]
+            within = [row for row in await evidence.asked(db, SOURCE) if row.start < span[1]]
+            issued = [row for row in within if row.start + row.duration > span[0]]
             answered = await evidence.answered(db, SOURCE)
             measured = await evidence.measured(db, *span)
             judged = await roll_up(db, Whose(), span, by="connection", local=policy.local)
