@@ -85,7 +85,7 @@ def demo(
 ) -> None:
     """Simulate a feeder's day with a real server and real clients, and compare it with other ways to run the feeder.
 
-    [bold]sep2 demo[/]  the IEEE European LV feeder, in about a minute
+    [bold]sep2 demo[/]  the IEEE European LV feeder, in about two minutes
 
     [bold]sep2 demo --us[/]  a street at 120/240 V; its chargers follow demand response
 

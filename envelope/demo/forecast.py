@@ -1,4 +1,4 @@
-"""What the engine is told: the plan that its rounds work from; and the same day as if it were known before."""
+"""The plan that the engine's rounds work from, and the same day as if it were known before."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the forecast's paths are for: the day as it came under limits with them, without them, and with the day known.
+"""Use of the forecast's paths: the day as it came under limits with them, without them, and with the day known.
 
 Besides what devices did, each hour is judged at the worst that customers could have done within their limits, at the
 homes' demand, earlier solar and head voltage as they were: hourly means, as the limits are for hours.
@@ -92,9 +92,9 @@ def of_day(scenario: Scenario, played: SimulatedDay, envelope: Figures) -> Margi
     published, made = played.published, load(played.folder / FORECAST)
     held = in_force(played.known, played.homes.in_force)
     kinds = {
-        WITH: judged(scenario, held, envelope),
-        WITHOUT: judged(scenario, without_margins(published.problem)),
-        KNOWN: judged(scenario, played.known),
+        WITH: judge_limits(scenario, held, envelope),
+        WITHOUT: judge_limits(scenario, without_margins(published.problem)),
+        KNOWN: judge_limits(scenario, played.known),
     }
     return Margins(str(made.model), len(made.path_w), played.rounds, kinds)
 
@@ -104,7 +104,7 @@ def without_margins(problem: Problem) -> EnvelopeSchedule:
     return calculate(replace(problem, scenarios=None))
 
 
-def judged(scenario: Scenario, schedule: EnvelopeSchedule, figures: Figures | None = None) -> Judged:
+def judge_limits(scenario: Scenario, schedule: EnvelopeSchedule, figures: Figures | None = None) -> Judged:
     """Return the day as it came under limits. figures: of what devices did; None: as if they keep these limits."""
     found = figures or study.run(scenario.reduced, scenario.day, day_under(scenario.day, schedule)).figures
     beyond = beyond_limits(forecast.means_problem(scenario), schedule)
