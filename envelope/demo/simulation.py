@@ -187,7 +187,7 @@ async def simulate(scenario: Scenario, settings: DaySettings, on_step: OnStep) -
         alarms = await server.operator.all_of("/alarms?cleared=true")
     start, rules = scenario.day.start, server.settings.utility
     # What was so before everybody had connected and reported is not about the day.
-    of_day = [each for each in alarms if each["cleared"] is None or each["cleared"] >= start]
+    of_day = [each for each in alarms if each["cleared"] is None or each["cleared"] > start]
     compliance = await compliance_of(
         server.settings.database.url,
         (start, start + DAY_S),
