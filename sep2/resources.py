@@ -51,6 +51,8 @@ class Resource:
     """Kinds of change, besides its own, that make this resource read differently: what it embeds or counts."""
     same: Reads | None = None
     """How long an answer may be used again for the same caller."""
+    together: frozenset[str] = frozenset()
+    """Methods that add to what devices report and decide nothing: several of them may share a transaction."""
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -253,11 +255,11 @@ TABLE = Table(
         ),
         resource(
             "DERStatus", "/edev/{edev}/der/{der}/ders", w.DERStatus, DER,
-            get=der.status, put=der.put_document, subscribable=True,
+            get=der.status, put=der.put_document, subscribable=True, together=frozenset({"PUT"}),
         ),
         resource(
             "DERAvailability", "/edev/{edev}/der/{der}/dera", w.DERAvailability, DER,
-            get=der.availability, put=der.put_document, subscribable=True,
+            get=der.availability, put=der.put_document, subscribable=True, together=frozenset({"PUT"}),
         ),
         resource(
             "LogEventList", "/edev/{edev}/lel", w.LogEventList, DEVICE,
@@ -268,7 +270,7 @@ TABLE = Table(
         resource("ResponseSet", "/edev/{edev}/rsps/{rsps}", w.ResponseSet, DEVICE, get=rsps.one_set),
         resource(
             "ResponseList", "/edev/{edev}/rsps/{rsps}/rsp", w.ResponseList, DEVICE,
-            get=rsps.list_responses, post=rsps.respond,
+            get=rsps.list_responses, post=rsps.respond, together=frozenset({"POST"}),
         ),
         resource("Response", "/edev/{edev}/rsps/{rsps}/rsp/{rsp}", w.Response, DEVICE, get=rsps.one_response),
         resource(
@@ -286,6 +288,7 @@ TABLE = Table(
         resource(
             "MirrorUsagePoint", "/mup/{mup}", w.MirrorUsagePoint, CALLER,
             get=mup.one_mirror, put=mup.replace_mirror, post=mup.post_readings, delete=mup.remove_mirror,
+            together=frozenset({"POST"}),
         ),
         resource("UsagePointList", "/upt", w.UsagePointList, CALLER, get=upt.list_points),
         resource("UsagePoint", "/upt/{upt}", w.UsagePoint, CALLER, get=upt.one_point),

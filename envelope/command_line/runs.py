@@ -22,6 +22,7 @@ from envelope.study.summary import summarise, summarise_parts
 from envelope.verification import VerificationReport, verify
 from envelope.verification.own_file import OwnFileReport, audit_by_own_file
 from envelope.verification.report import BEYOND
+from gridmodel.errors import GridError
 from sep2.terminal import say, say_json
 
 ROLLING_HYSTERESIS_W = 100
@@ -74,7 +75,7 @@ def _run_as_one(feeder: str, stated: StatedProblem, files: Files, how: How) -> i
     stage("verifying by the file's own loads")
     verified = verified_part(problem)
     rest_va = -(verified.base_load_w + 1j * verified.base_load_var)
-    own = audit_by_own_file(problem.reduced.network, problem.limits, rest_va, report)
+    own = _by_own_file(summary, lambda: audit_by_own_file(problem.reduced.network, problem.limits, rest_va, report))
     stage("writing")
     result = Result(schedule, report, own)
     summary |= _kept(feeder, problem, result, files)
@@ -93,7 +94,8 @@ def _run_in_parts(feeder: str, stated: StatedProblem, files: Files, how: How) ->
     report = verified.combined
     summary = summarise_parts(name, replace(problem, limits=limits), schedule, report) | {"assumed": stated.assumed}
     stage("verifying by the file's own loads")
-    own = audit_by_own_file(problem.reduced.network, limits, verified.rest_va, report)
+    network = problem.reduced.network
+    own = _by_own_file(summary, lambda: audit_by_own_file(network, limits, verified.rest_va, report))
     stage("writing")
     result = Result(schedule, report, own)
     summary |= _kept(feeder, problem, result, files)
@@ -102,6 +104,15 @@ def _run_in_parts(feeder: str, stated: StatedProblem, files: Files, how: How) ->
 
         summary["picture"] = str(limits_picture(schedule, files.picture, name=name))
     return _told(result, summary, files, how)
+
+
+def _by_own_file(summary: dict[str, Any], audit: Callable[[], OwnFileReport | None]) -> OwnFileReport | None:
+    """Return what the file's own engine says; where it cannot be asked, the summary says why."""
+    try:
+        return audit()
+    except GridError as wrong:
+        summary["assumed"] = [*summary["assumed"], f"not verified at the file's own elements: {wrong}"]
+        return None
 
 
 def _kept(feeder: str, problem: Problem, result: Result, files: Files) -> dict[str, Any]:

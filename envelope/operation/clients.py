@@ -176,15 +176,23 @@ class Controllability(NamedTuple):
     """The aggregator at each connection, several joined by commas; empty where there is none."""
 
 
-def controllability_at(problem: Problem, at: Mapping[str, Clients], sharing: Sharing) -> Controllability:
-    """Return where the plan allows a limit, a client is registered, and every client there can keep it."""
+NOBODY: Mapping[str, frozenset[str]] = {}
+
+
+def controllability_at(
+    problem: Problem, at: Mapping[str, Clients], sharing: Sharing, ignored: Mapping[str, frozenset[str]] = NOBODY
+) -> Controllability:
+    """Return where the plan allows a limit, a client is registered, and every client there can and does keep it.
+
+    ignored: by connection the directions in which a member of an aggregation there ignores its limits.
+    """
     sides = {
         name: [sharing.can_limit(client) for client in at[name]] if at.get(name) else [(False, False)]
         for name in problem.connection_id
     }
     imports, exports = (
         tuple(
-            bool(planned) and all(side[place] for side in sides[name])
+            bool(planned) and all(side[place] for side in sides[name]) and direction not in ignored.get(name, ())
             for name, planned in zip(problem.connection_id, problem.controlled(direction), strict=True)
         )
         for place, direction in enumerate(("import", "export"))

@@ -38,6 +38,7 @@ from envelope.problem import Problem, run_id
 from envelope.schedule import EnvelopeSchedule, findings
 from gridmodel.errors import GridError
 from sep2.errors import SepError
+from sep2.operations.market import ignored_limits
 from sep2.operations.market.bands import Counted, counted
 from sep2.store.connection import Connection
 
@@ -241,7 +242,9 @@ class Cycle(RoundEndings):
     ) -> Problem:
         """Return the problem with what can be limited, is followed and is held down; the same object while all is."""
         clients, follows, state = of
-        found = controllability_at(stated, clients, self.sharing)
+        ignored = await ignored_limits.directions(db, set(stated.connection_id), now)
+        found = controllability_at(stated, clients, self.sharing, ignored)
+        self.ignoring = tuple(f"{name} ({', '.join(sorted(several))})" for name, several in sorted(ignored.items()))
         what = HoldingDown(state.scopes, await asyncio.to_thread(self.calendar), self.inputs.held(stated))
         held = await restrictions.held_down(db, stated, what, clients, now=now)
         known = self.controllable

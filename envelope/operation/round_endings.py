@@ -124,6 +124,8 @@ class RoundEndings:
     controllable: Controllable | None = None
     verified: VerifiedRun | None = None
     """Latest run."""
+    ignoring: tuple[str, ...] = ()
+    """Connections with a member that ignores its limits, each with the directions."""
     standing: VerifiedRun | None = None
     """The run that is published, where the latest one is not."""
     tightened: tuple[VerifiedRun, VerifiedRun] | None = None
@@ -134,7 +136,15 @@ class RoundEndings:
     @property
     def round_state(self) -> RoundState:
         """State that every round notes."""
-        return RoundState(self.problem, self.rolls, self.inputs, (*self.notes, *self._said_of_plans()))
+        said = (*self.notes, *self._said_of_plans(), *self._said_of_ignored())
+        return RoundState(self.problem, self.rolls, self.inputs, said)
+
+    def _said_of_ignored(self) -> list[str]:
+        """Say where limits are ignored."""
+        if not self.ignoring:
+            return []
+        names = findings.some(self.ignoring)
+        return [f"members that ignore their limits count as if they could not be limited: {names}"]
 
     def _said_of_plans(self) -> list[str]:
         """Say how accepted plans count in the latest run."""

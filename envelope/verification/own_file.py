@@ -14,7 +14,6 @@ from envelope.problem import OperatingLimits
 from envelope.verification.acceptance import WORSE_PERCENT, WORSE_V
 from envelope.verification.report import VerificationReport
 from gridmodel.arrays import Complex, Index, Mask, Real
-from gridmodel.errors import GridError
 from gridmodel.model.network import Network
 from gridmodel.solvers.own_file import injections_of, own_file_of
 from gridmodel.solvers.own_solution import OwnSolution
@@ -68,7 +67,8 @@ def audit_by_own_file(
     """Set the worst states of a verification at the file's own elements; None where the network has no such file.
 
     rest_va: (T, C) injections with nothing flexible running. Where they alone exceed a limit in the file's engine, or
-    the firm minimum does by that verification, it must not become worse.
+    the firm minimum does by that verification, it must not become worse. Raises GridError where the file cannot say a
+    state, such as an inverter that takes power as no load stands with it, or its engine cannot solve it.
     """
     states = report.worst_states
     if not states or not set(network.connections.id) <= network.own_elements.keys():
@@ -82,12 +82,8 @@ def audit_by_own_file(
     cases = [*(rest_va[step] for step in steps), *(state.injected_va for state in chosen)]
     sources = {state.step: state.source_v for state in chosen}
     head = [_head(network, sources[step]) for step in steps] + [_head(network, s.source_v) for s in chosen]
-    try:
-        named = [dict(zip(network.connections.id, case.tolist(), strict=True)) for case in cases]
-        found = own.solve([injections_of(network, one) for one in named], head)
-    except GridError:
-        # An inverter that would have to take power, as no load stands with it: its file cannot say so.
-        return None
+    named = [dict(zip(network.connections.id, case.tolist(), strict=True)) for case in cases]
+    found = own.solve([injections_of(network, one) for one in named], head)
     of_step = np.array([steps.index(state.step) for state in chosen])
     engine = "pandapower" if suffix == ".json" else "OpenDSS"
     return _judged(found, _Bounds.of(network, limits, found), of_step, (engine, report.excused))

@@ -15,7 +15,7 @@ import numpy as np
 
 from gridmodel.arrays import Index, Real
 from gridmodel.errors import FileError
-from gridmodel.readers.encodings import UTF_8, as_utf_8, encoding_of, not_utf_8
+from gridmodel.readers.encodings import UTF_8, as_utf_8, encoding_of, not_utf_8, refuse_zero_bytes
 from gridmodel.readers.tables import DECIMAL_COMMA, ROUNDED
 
 BLOCK_BYTES = 16 * 1024 * 1024
@@ -64,6 +64,7 @@ def sample(path: Path) -> Sample:
         raise FileError(path, "not a file" if path.exists() else "no such file")
     with octets(path) as stream:
         head = stream.read(SAMPLE_BYTES)
+    refuse_zero_bytes(path, head)
     try:
         text = head.decode("utf-8-sig")
     except UnicodeDecodeError as wrong:

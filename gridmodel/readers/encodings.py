@@ -27,12 +27,22 @@ def encoding_of(head: bytes) -> str:
 def decoded(path: Path, content: bytes) -> str:
     """The text of a file; FileError by row and column where it is not text of its encoding."""
     encoding = encoding_of(content[:4])
+    if encoding == UTF_8:
+        refuse_zero_bytes(path, content)
     try:
         return content.decode(encoding)
     except UnicodeDecodeError as wrong:
         if encoding != UTF_8:
             raise FileError(path, f"not {encoding.upper()} text, which its first bytes say: {wrong.reason}") from None
         raise not_utf_8(path, content, wrong.start) from None
+
+
+def refuse_zero_bytes(path: Path, content: bytes) -> None:
+    """Refuse what is no text, or text of two bytes a character whose mark is missing."""
+    if (at := content.find(b"\0")) >= 0:
+        row = content.count(b"\n", 0, at) + 1
+        detail = "holds a zero byte, as UTF-16 without a byte order mark does: save it as UTF-8"
+        raise FileError(path, detail, row=row)
 
 
 def not_utf_8(path: Path, content: bytes, at: int) -> FileError:

@@ -58,6 +58,8 @@ class PandapowerNet:
         for name, value in (("mag0_percent", NO_CORE_PERCENT), ("mag0_rx", 0.0), ("si0_hv_partial", 0.9)):
             # A core in zero sequence is not modelled, as docs/feeders.md says.
             net.trafo[name] = value
+        # Dyn5 is what pandapower calls Dyn: the shift has a column of its own.
+        net.trafo["vector_group"] = net.trafo["vector_group"].astype(str).str.rstrip("0123456789")
         return net
 
     def _shares(self, table: str) -> dict[int, np.ndarray]:
@@ -106,6 +108,8 @@ class PandapowerNet:
                 run(self.net, calculate_voltage_angles=True, numba=False, tolerance_mva=1e-9, max_iteration=100)
         except self.pandapower.LoadflowNotConverged:
             return None
+        except (NotImplementedError, KeyError, ValueError, UserWarning) as wrong:
+            raise GridError(f"pandapower does not solve the file: {' '.join(str(wrong).split())}") from None
         return self._read()
 
     def _set(self, name: str, power: complex) -> None:

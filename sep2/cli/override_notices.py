@@ -8,7 +8,7 @@ from sep2.admin.types import market_overrides as t
 from sep2.cli.api import api, at
 from sep2.cli.limits import limit_cells
 from sep2.cli.overrides import Number, override
-from sep2.cli.show import Limit, counted, listed, show
+from sep2.cli.show import Limit, counted, listed, more_by, show
 from sep2.cli.units import shown_time
 from sep2.cli.verb import verb
 from sep2.rest.types import Listed
@@ -43,7 +43,7 @@ def show_notices(number: Number = "latest") -> None:
             notice.party,
             str(notice.number),
             shown_time(notice.due),
-            f"{notice.sent} times" if notice.sent else "",
+            _times(notice.sent),
             shown_time(notice.answer_by) if notice.must_answer else "none asked for",
             shown_time(notice.answered_at),
             _call(notice),
@@ -51,6 +51,10 @@ def show_notices(number: Number = "latest") -> None:
         for notice in one.notices
     ]
     show(one, Lines("\n".join(shown(line, 4000) for line in said)), columns=NOTICES, rows=rows)
+
+
+def _times(count: int) -> str:
+    return "" if not count else "once" if count == 1 else f"{count} times"
 
 
 def _call(notice: t.NoticeTo) -> str:
@@ -137,4 +141,6 @@ def list_market_overrides(
         )
         for one in found.items
     ]
-    show(found, listed(found.total, len(found.items), "override"), columns=AGGREGATIONS, rows=rows)
+    more = more_by(found.total, "--over", "those that are over", given=over)
+    said = listed(found.total, len(found.items), "override") + more
+    show(found, said, columns=AGGREGATIONS, rows=rows)

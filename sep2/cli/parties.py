@@ -35,6 +35,10 @@ Signed = Annotated[
 Expires = Annotated[When | None, typer.Option("--expires", parser=day_or_moment, metavar="TIME", help="When it ends.")]
 
 
+def _status(one: t.Party) -> str:
+    return f"{one.status}, rehearses" if one.test else one.status
+
+
 @verb(party, "add", changes=True)
 def add_party(
     name: Name,
@@ -48,6 +52,7 @@ def add_party(
     agreement: Ref = None,
     signed: Signed = None,
     expires: Expires = None,
+    test: Annotated[bool, typer.Option("--test", help="It only rehearses: no control is ever issued for it.")] = False,
     start: From = None,
 ) -> None:
     """Add a party of the market.
@@ -64,10 +69,11 @@ def add_party(
         programmes=programme or [],
         market_ids=_ids(market_id) or {},
         agreement=_agreement(server, agreement, signed, expires),
+        test=test,
         valid_from=time_of(server, start),
     )
     made = server.change("POST", "/market/parties", t.Party, body)
-    show(made, f'{made.name} is {made.status}; next: sep2 der add … --party "{made.name}"')
+    show(made, f'{made.name} is {_status(made)}; next: sep2 der add … --party "{made.name}"')
 
 
 @verb(party, "set", changes=True)
@@ -113,7 +119,7 @@ def list_parties(*, limit: Limit = 100, valid_at: At = None, known_at: KnownAt =
             (
                 one.name,
                 one.kind,
-                one.status,
+                _status(one),
                 "" if one.agreement is None else one.agreement.ref,
                 ", ".join(one.programmes),
                 span_of(one.valid_from, one.valid_to),
@@ -134,7 +140,7 @@ def show_party(name: Name, *, valid_at: At = None, known_at: KnownAt = None) -> 
         for cert in one.certificates
     ]
     signed = "no agreement" if one.agreement is None else f"agreement {one.agreement.ref}"
-    said = f"{one.name}: {one.kind}, {one.status}, {signed}; {span_of(one.valid_from, one.valid_to)}."
+    said = f"{one.name}: {one.kind}, {_status(one)}, {signed}; {span_of(one.valid_from, one.valid_to)}."
     show(one, said, columns=("role", "name", "phone", "e-mail", ""), rows=rows)
 
 

@@ -8,7 +8,7 @@ import typer
 
 from sep2.admin.types import market_reviews as t
 from sep2.cli.api import api, at
-from sep2.cli.show import Limit, counted, listed, show
+from sep2.cli.show import Limit, counted, listed, more_by, show
 from sep2.cli.units import shown_power, shown_time, watts
 from sep2.cli.verb import verb
 from sep2.rest.types import Listed
@@ -32,7 +32,7 @@ def list_reviews(
     found = api().get("/market/reviews", Listed[t.MarketReview], limit=limit, every=every, aggregation=aggregation)
     show(
         found,
-        listed(found.total, len(found.items), "review"),
+        listed(found.total, len(found.items), "review") + more_by(found.total, "--every", "decided ones", given=every),
         columns=("ID", "aggregation", "party", "market", "kind", "state", "clock", "days", "due", "DERs", "failed"),
         rows=(
             (

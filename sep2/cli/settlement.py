@@ -7,7 +7,7 @@ import typer
 
 from sep2.admin.types import market_evidence as e
 from sep2.admin.types import market_settlement as t
-from sep2.cli.api import api, at
+from sep2.cli.api import Api, api, at
 from sep2.cli.market import market as root
 from sep2.cli.market_times import KnownAt, day_or_moment, time_of
 from sep2.cli.show import Limit, counted, listed, show
@@ -66,11 +66,15 @@ def _available(text: str, start: int | None, end: int | None) -> dict[str, objec
 
 
 @verb(root, "settlement")
-def show_settlement(name: Aggregation, *, start: Starts, end: Ends, known_at: KnownAt = None) -> None:
-    """What came of a time, by what was settled until now or until some time."""
+def show_settlement(name: Aggregation, *, start: MayStart = None, end: MayEnd = None, known_at: KnownAt = None) -> None:
+    """What came of a time, by what was settled until now or until some time; of the last 30 days if none is said."""
     server = api()
-    query = {"start": time_of(server, start), "end": time_of(server, end), "known_at": time_of(server, known_at)}
+    query = {**_span(server, start, end), "known_at": time_of(server, known_at)}
     _say(server.get(at("market", "settlements", name), t.Settlement, **query))
+
+
+def _span(server: Api, start: When | None, end: When | None) -> dict[str, int | None]:
+    return {"start": time_of(server, start), "end": time_of(server, end)}
 
 
 def _say(one: t.Settlement) -> None:
@@ -101,11 +105,16 @@ def _kwh(wh: int | None) -> str:
 
 @verb(root, "intervals")
 def list_intervals(
-    name: Aggregation, *, start: Starts, end: Ends, limit: Limit = 100, known_at: KnownAt = None
+    name: Aggregation,
+    *,
+    start: MayStart = None,
+    end: MayEnd = None,
+    limit: Limit = 100,
+    known_at: KnownAt = None,
 ) -> None:
-    """Settled intervals of an aggregation and its DERs, the earliest first."""
+    """Settled intervals of an aggregation and its DERs, the earliest first; of the last 30 days if none is said."""
     server = api()
-    query = {"start": time_of(server, start), "end": time_of(server, end), "known_at": time_of(server, known_at)}
+    query = {**_span(server, start, end), "known_at": time_of(server, known_at)}
     found = server.get(at("market", "settlements", name, "intervals"), Listed[t.Interval], limit=limit, **query)
     rows = [
         (

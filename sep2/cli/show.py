@@ -56,6 +56,11 @@ def listed(total: int, shown: int, noun: str) -> str:
     return f"{counted(total, noun)}." if total else f"No {_plural(noun)}."
 
 
+def more_by(total: int, option: str, what: str, *, given: bool) -> str:
+    """What may be added to an empty list by an option that was not given."""
+    return "" if total or given else f" {option} shows {what} too."
+
+
 def sentence(message: str) -> str:
     """What the server said, as a sentence."""
     return f"{message[0].upper()}{message[1:]}."

@@ -14,6 +14,7 @@ from sep2.desk.frame import frame_of
 from sep2.desk.news import News
 from sep2.desk.page import Page
 from sep2.desk.pages import (
+    aggregation,
     alarms,
     authority,
     changing,
@@ -66,6 +67,7 @@ PAGES = (
     Page("/desk/changes", "All changes", changing.show_all, "changes.html"),
     Page("/desk/controls", "Controls", looking.show_controls, "controls.html"),
     Page("/desk/market", "Market", market.show_market, "market.html"),
+    Page("/desk/aggregation", "Aggregation", aggregation.show_aggregation, "aggregation.html", in_navigation=False),
     Page("/desk/plan", "Plan", plans.show_plan, "plan.html", in_navigation=False),
     Page("/desk/review", "Review", market.show_review, "review.html", in_navigation=False),
     Page(

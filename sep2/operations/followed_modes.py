@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row
 
 from sep2.operations import inherited, reported
-from sep2.operations.judging import LENGTHS, LOOKS_BACK_S, WHOLE, Policy, programs_held, since_changed
+from sep2.operations.held_stretches import stretches_held
+from sep2.operations.judging import LENGTHS, LOOKS_BACK_S, WHOLE, Policy
 from sep2.operations.modes import curve_ids
 from sep2.rules import reach
-from sep2.rules.authority import Stretch, course
+from sep2.rules.authority import Stretch
 from sep2.rules.curves import plain
 from sep2.rules.defaults import content, merged
 from sep2.rules.limits import MODES as LIMITS
@@ -118,9 +119,7 @@ def _stretches(device: Row[Any], known: _Known, span: tuple[int, int], policy: P
     default = reach.as_held(device, known.defaults.get(device.id, {}), by_default=True)
     changed = known.changed.get(device.id, NEVER)
     first = span[0] - LOOKS_BACK_S - policy.adoption_s
-    programs = programs_held(known.controls.get(device.id, []), default, device)
-    found = course(programs, first, span[1])
-    return since_changed(found, changed) if changed > first else found
+    return stretches_held(device, known.controls.get(device.id, []), default, (first, span[1]), changed=changed)
 
 
 def _held(stretches: Sequence[Stretch], since: int, until: int) -> dict[str, Any]:

@@ -9,10 +9,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row
 
 from sep2.operations import inherited
-from sep2.operations.in_force import LEAST_PRIMACY, modes_of
+from sep2.operations.held_stretches import stretches_held
 from sep2.operations.judged_days import Verdicts, day_rows
-from sep2.rules import events, reach
-from sep2.rules.authority import Program, Said, Stretch, course
+from sep2.rules import reach
 from sep2.rules.days import LocalTime
 from sep2.rules.defaults import content, merged
 from sep2.rules.limit_steps import Step
@@ -214,9 +213,7 @@ def limits_of(device: Row[Any], known: OnRecord, window: Window, policy: Policy)
     default = reach.as_held(device, known.defaults.get(device.id, {}), by_default=True)
     changed = known.changed.get(device.id, NEVER)
     span = window.since - LOOKS_BACK_S, window.until
-    stretches = course(programs_held(rows, default, device), *span)
-    if changed > span[0]:
-        stretches = since_changed(stretches, changed)
+    stretches = stretches_held(device, rows, default, span, changed=changed)
     facts = _facts(rows, known, device, policy)
     rated = rating(device).watts
     gradient = default.get("setGradW")
@@ -241,38 +238,6 @@ def _directions(device: Row[Any]) -> tuple[Direction, ...]:
     if device.connection_number is not None and not device.holds_net_limit:
         return Direction.GENERATION, Direction.LOAD
     return tuple(Direction)
-
-
-def since_changed(stretches: Iterable[Stretch], changed: int) -> list[Stretch]:
-    """The same without defaults before the time when one was changed: what they were is not on record."""
-    found = []
-    for one in stretches:
-        bare = {mode: holding for mode, holding in one.modes.items() if holding.control is not None}
-        if one.start < changed < one.end:
-            found += [Stretch(one.start, changed, bare), Stretch(changed, one.end, one.modes)]
-        else:
-            found.append(one._replace(modes=bare) if one.end <= changed else one)
-    return found
-
-
-def programs_held(rows: Sequence[Row[Any]], default: Mapping[str, Any], device: Row[Any]) -> list[Program]:
-    """The programs of a device, with what held in them until it was withdrawn, and its default below them all."""
-    said: dict[tuple[int, int], list[Said]] = defaultdict(list)
-    for row in rows:
-        span = held_until_withdrawn(row, at_once=device.profile != reach.CSIP)
-        if span is not None:
-            program, modes = (int(row.program_mrid, 16), row.primacy), reach.as_held(device, modes_of(row))
-            said[program].append(Said(int(row.mrid, 16), row.created, *span, modes))
-    found = [Program(mrid, primacy, controls) for (mrid, primacy), controls in said.items()]
-    return [*found, Program(-1, LEAST_PRIMACY, default=default)]
-
-
-def held_until_withdrawn(row: Row[Any], *, at_once: bool) -> tuple[int, int] | None:
-    """From when until when a control held for a device, also one that was withdrawn while it held."""
-    gone = events.superseded_from(row, superseded_at_once=at_once)
-    ends = [row.latest_end, *(at for at in (gone, row.cancelled) if at is not None)]
-    start, end = max(row.earliest_start, row.since), min(ends)
-    return (start, end) if end > start else None
 
 
 def _facts(rows: Sequence[Row[Any]], known: OnRecord, device: Row[Any], policy: Policy) -> dict[int, Facts]:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row
 
 from sep2.operations import in_force, inherited
-from sep2.operations.judging import held_until_withdrawn
+from sep2.operations.held_stretches import held_until_withdrawn
 from sep2.rules.authority import ONLY_OVERRIDES, Holding, Program, Said, Stretch, course, said_by
 from sep2.rules.limits import MODES
 from sep2.store import judged, listing_register

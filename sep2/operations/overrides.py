@@ -100,6 +100,8 @@ class NewOverride:
     """the numbers of devices, where these say who is in the scope, and not its subject"""
     shares: Mapping[str, Limits] = field(default_factory=dict)
     """limits of each place by its key, where they are not the same; no other place is told then"""
+    is_rehearsal: bool = False
+    """whether nothing is sent: what it would do is found and kept, and no control is issued"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +168,8 @@ async def _issue_at(
             if done is not None:
                 told.append(done)
     await overrides.tie(db, override_id, [number for one in told for number in one.created])
-    await warn_of_inexpressible(db, [one.program for one in told], new.limits, now, modes=set(new.modes))
+    if not new.is_rehearsal:
+        await warn_of_inexpressible(db, [one.program for one in told], new.limits, now, modes=set(new.modes))
     return told, tightens
 
 
@@ -279,6 +282,8 @@ class _Sending:
         return replace(asked, start=part.start, duration=part.end - part.start, limits=part.limits)
 
     async def _issue(self, group_id: int, new: Sequence[NewControl], ease: Ease | None = None) -> tuple[int, ...]:
+        if self.new.is_rehearsal:
+            return ()
         said = f"{self.new.reason}: {self.new.note}" if self.new.note else self.new.reason
         done = await issue_controls(
             self.db,

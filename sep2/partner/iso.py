@@ -30,9 +30,15 @@ from sep2.store.market.facts import AsOf
 
 async def list_iso_aggregations(rq: Request, asked: Span) -> Listed[t.IsoAggregation]:
     """Aggregations of your markets that were handed in, by name, with their distribution factors."""
-    markets = system_operators.markets_of(await own.party_row(rq))
-    seen = system_operators.SEEN
-    found = await register.aggregations_listed(rq.db, AsOf(rq.now), page(asked), markets=markets, statuses=seen)
+    party = await own.party_row(rq)
+    found = await register.aggregations_listed(
+        rq.db,
+        AsOf(rq.now),
+        page(asked),
+        markets=system_operators.markets_of(party),
+        statuses=system_operators.SEEN,
+        is_test=party.is_test,
+    )
     return listed(found, await _aggregations(rq, found.rows))
 
 
@@ -81,8 +87,10 @@ async def list_iso_reviews(rq: Request, asked: Span) -> Listed[t.IsoReview]:
 
 async def list_iso_overrides(rq: Request, asked: t.IsoOverrideQuery) -> Listed[t.IsoOverride]:
     """Overrides of aggregations of your markets, the newest first, and their release."""
-    markets = system_operators.markets_of(await own.party_row(rq))
-    which = stored_overrides.Which(live_at=None if asked.over else rq.now, markets=markets)
+    party = await own.party_row(rq)
+    which = stored_overrides.Which(
+        live_at=None if asked.over else rq.now, markets=system_operators.markets_of(party), is_test=party.is_test
+    )
     found = await stored_overrides.listed(rq.db, which, page(asked))
     known = await register.entries(rq.db, "aggregation", {row.aggregation_id for row in found.rows}, AsOf(rq.now))
     by_id = {row.id: row for row in known}
@@ -143,15 +151,15 @@ def _is_member(row: Row[Any], at: int) -> bool:
 
 
 async def _aggregations(rq: Request, rows: Sequence[Row[Any]]) -> list[t.IsoAggregation]:
-    factors, counts = await system_operators.distribution(rq.db, [row.id for row in rows], AsOf(rq.now))
+    members, watts = await system_operators.effective(rq.db, [row.id for row in rows], AsOf(rq.now))
     same = ("profile", "model", "iso_resource_id", "iso_nodes", "services", "inject_w", "reduce_w")
     return [
         t.IsoAggregation(
             name=row.name,
             party=row.party_name,
-            status=row.status,
-            members=counts.get(row.id, 0),
-            distribution_ppm=factors.get(row.id, {}),
+            status=aggregations.status_of(row.status, said, members[row.id]),
+            members=len(members[row.id]),
+            distribution_ppm=system_operators.node_factors(members[row.id], watts),
             valid_from=row.valid_from,
             valid_to=row.valid_to,
             **{name: getattr(said, name) for name in same},

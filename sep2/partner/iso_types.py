@@ -32,7 +32,7 @@ class IsoAggregation(Struct, frozen=True, kw_only=True):
     members: int
     """that are effective"""
     distribution_ppm: dict[str, int]
-    """the part of its members' ratings at each node"""
+    """the part of what its members can inject that is at each node"""
     valid_from: int
     valid_to: int | None
 

@@ -25,7 +25,7 @@ async def show_party(rq: Request, asked: Nothing) -> t.Party:
     row = await register.entry(rq.db, "party", number, time)
     assert row is not None  # the gate has just seen it
     said = parties.said_of(row)
-    names = ("kind", "status", "contacts", "market_ids", "programmes", "agreement")
+    names = ("kind", "status", "contacts", "market_ids", "programmes", "agreement", "test")
     found = [one.lfdi for one in await register.certificates(rq.db, [number], time)]
     return t.Party(name=row.name, certificates=found, **{name: getattr(said, name) for name in names})
 

@@ -28,6 +28,8 @@ class Party(Struct, frozen=True, kw_only=True):
     market_ids: dict[str, str]
     programmes: list[str]
     agreement: Agreement | None
+    test: bool
+    """whether you only rehearse: answers are as always, and no control is issued"""
     certificates: list[str]
 
 

@@ -42,6 +42,7 @@ class Dialects:
         if known is not None and not w.other_csipaus(body, known):
             return
         async with self.db.read() as db:
+            db.reads_anew = True
             client = await access.caller(db, lfdi)
         other = w.other_csipaus(body, w.Profile(client.profile)) if client is not None else ""
         if client is None or not other:

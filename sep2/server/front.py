@@ -3,8 +3,7 @@
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
 from enum import Enum, auto
 from typing import Any
 from urllib.parse import parse_qsl
@@ -20,16 +19,17 @@ from sep2.resources import TABLE, Reads, Resource
 from sep2.rules import media
 from sep2.rules.paging import Page, read
 from sep2.server.access import Unregistered, admitted
+from sep2.server.answers import Answer, Asked, NoSuchMethod, NotOffered, changed, refused
 from sep2.server.bodies import Bodies
 from sep2.server.dialect import Dialects
-from sep2.server.holding import HeldBack, ensure_told
+from sep2.server.holding import ensure_told
 from sep2.server.kept_answers import NEVER, KeptAnswer, KeptAnswers, Key
 from sep2.server.metrics import Metrics
 from sep2.server.outages import Outages
-from sep2.server.paces import Paces, TooManyRequests
+from sep2.server.paces import Paces
 from sep2.server.seen import Seen, What
 from sep2.server.shares import Shares
-from sep2.store.connection import Busy, Clash, Connection, Outage
+from sep2.store.connection import Busy, Clash, Connection, Outage, Stale
 from sep2.store.database import Database
 from sep2.store.next_turn import next_turn
 from sep2.terminal import request_id
@@ -61,22 +61,6 @@ NEVER_OFFERED = frozenset({"PATCH", "OPTIONS", "TRACE", "CONNECT"})
 """Methods of HTTP that no resource of 2030.5 has."""
 
 
-class NoSuchMethod(SepError):
-    """2030.5 uses GET, HEAD, PUT, POST and DELETE."""
-
-    status = 501
-
-
-class NotOffered(SepError):
-    """This resource does not offer that method."""
-
-    status = 405
-
-    def __init__(self, row: Resource) -> None:
-        super().__init__(row.name)
-        self.allow = row.allow
-
-
 class _Anew(Enum):
     """That a change has to be made anew, from its body on."""
 
@@ -84,31 +68,6 @@ class _Anew(Enum):
 
 
 _ANEW = _Anew.ANEW
-
-
-@dataclass(slots=True)
-class Asked:
-    """A request as it came in; the LFDI is that of the peer's certificate."""
-
-    method: str
-    path: str
-    query: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
-    lfdi: str = ""
-    resource: str = ""
-    """The row of the table that it is about, once that is found."""
-
-
-@dataclass(slots=True)
-class Answer:
-    """What goes back."""
-
-    status: int
-    body: bytes = b""
-    headers: dict[str, str] = field(default_factory=dict)
-    unregistered: bool = False
-    """Whether the certificate is no client's."""
 
 
 class Front:
@@ -129,6 +88,7 @@ class Front:
         self.bodies = Bodies()
         self._reading = Shares(*db.reads_at_once)
         self._writing = Shares(*db.writes_at_once)
+        self._together = self._writing if db.writes_together == db.writes_at_once else Shares(*db.writes_together)
         self._profiles: dict[str, w.Profile] = {}
         """Of clients that were admitted before: what they send can be decoded before a transaction begins."""
         self.dialects = Dialects(db)
@@ -170,6 +130,7 @@ class Front:
         """What a GET by this peer would show, with at most `limit` items, and the profile to show it in."""
         row = TABLE[name]
         async with self._reading.of(lfdi), self.db.read() as db:
+            db.reads_anew = True
             rq = await self._admit(db, row, ids, Page(0, min(limit, self._cap)), lfdi=lfdi, writes=False)
             if rq.device is not None:
                 self.house.tell(name, rq.ids.edev)
@@ -201,7 +162,11 @@ class Front:
                 finally:
                     known = self._profiles.get(asked.lfdi)
                     await self.dialects.compare(asked.lfdi, asked.body, self.clock.now(), known)
-        return await self._given(await self._read(row, ids, asked), asked.headers.get("Accept"))
+        try:
+            kept = await self._read(row, ids, asked)
+        except Stale:
+            kept = await self._read(row, ids, asked, anew=True)
+        return await self._given(kept, asked.headers.get("Accept"))
 
     async def _kept_answer(self, asked: Asked) -> Answer | None:
         """The answer to a GET that was answered before and reads the same now; its client is heard of all the same."""
@@ -220,13 +185,13 @@ class Front:
         await self._compare(kept.caller, accept)
         return Answer(200, kept.body, {"Content-Type": media.XML})
 
-    async def _read(self, row: Resource, ids: dict[str, int], asked: Asked) -> KeptAnswer:
-        """What a GET shows; it is kept where the row says so."""
+    async def _read(self, row: Resource, ids: dict[str, int], asked: Asked, *, anew: bool = False) -> KeptAnswer:
+        """What a GET shows; it is kept where the row says so. anew: with nothing known from before."""
         page, keeps = self._page(row, asked.query), self.kept_answers.may_keep(row)
         async with self._reading.of(asked.lfdi):
             count, rates = self.db.written.count, self.house.poll_rates
             async with self.db.read() as db:
-                db.looked_at = set() if keeps else None
+                db.looked_at, db.reads_anew = set() if keeps else None, anew
                 rq = await self._admit(db, row, ids, page, lfdi=asked.lfdi, writes=False)
                 answer = await self._shown(row, rq)
                 until = await self._until(row, rq) if keeps else NEVER
@@ -271,12 +236,12 @@ class Front:
                 if current is profile:
                     raise
                 return await self._change(row, ids, asked)
-        async with self._writing.of(asked.lfdi):
+        async with (self._together if asked.method in row.together else self._writing).of(asked.lfdi):
             try:
                 made = await self._write(row, ids, asked, (body, profile))
             except (Clash, Busy):
                 # Somebody else wrote the same first; what they wrote is there to be found now.
-                made = await self._write(row, ids, asked, (body, profile))
+                made = await self._write(row, ids, asked, (body, profile), anew=True)
             except SepError as refusal:
                 if refusal.alarm is not None:
                     await self._alarm(*refusal.alarm)
@@ -285,7 +250,7 @@ class Front:
         if made is _ANEW:
             return await self._change(row, ids, asked)
         self._note(row, ids, asked.lfdi, made)
-        return _changed(made)
+        return changed(made)
 
     async def _alarm(self, code: str, subject: str, detail: str) -> None:
         async with self.db.write() as db:
@@ -298,23 +263,29 @@ class Front:
         self.seen.sent(lfdi, SENT.get(row.name, What.REQUEST), device=device, written=written)
 
     async def _write(
-        self, row: Resource, ids: dict[str, int], asked: Asked, said: tuple[Any, w.Profile]
+        self, row: Resource, ids: dict[str, int], asked: Asked, said: tuple[Any, w.Profile], *, anew: bool = False
     ) -> Made | _Anew | None:
         """What the handler made, in one transaction; nothing, where the body was read for another profile."""
         body, profile = said
         handler: Callable[..., Awaitable[Made | None]] | None = row.handler(asked.method)
         assert handler is not None
-        async with self.db.write() as db:
+
+        async def work(db: Connection) -> Made | _Anew | None:
+            db.reads_anew = anew
             rq = await self._admit(db, row, ids, Page(), lfdi=asked.lfdi, writes=True)
             if asked.method == "DELETE":
                 return await handler(rq)
-            if rq.caller.profile is not profile:
-                return _ANEW
-            return await handler(rq, body)
+            return await handler(rq, body) if rq.caller.profile is profile else _ANEW
+
+        if asked.method in row.together:
+            return await self.db.write_together(work)
+        async with self.db.write() as db:
+            return await work(db)
 
     async def _profile(self, row: Resource, ids: dict[str, int], lfdi: str) -> w.Profile:
         """The profile of a client that may write here; refuses one that may not."""
         async with self._reading.of(lfdi), self.db.read() as db:
+            db.reads_anew = True
             return (await self._admit(db, row, ids, Page(), lfdi=lfdi, writes=True)).caller.profile
 
     async def _admit(
@@ -372,26 +343,3 @@ class Front:
         if isinstance(refusal, DeviceTaken):
             return TABLE.href("EndDevice", {"edev": refusal.device_id})
         return None
-
-
-def refused(refusal: SepError, location: str | None = None) -> Answer:
-    """An answer that says no, with an Error where the standard has a reasonCode for it."""
-    headers = {"Location": location} if location else {}
-    if isinstance(refusal, NotOffered):
-        headers["Allow"] = refusal.allow
-    wait_s = refusal.wait_s if isinstance(refusal, TooManyRequests) else None
-    if isinstance(refusal, Outage | HeldBack):
-        headers["Retry-After"] = str(refusal.retry_s)
-    elif wait_s is not None:
-        headers["Retry-After"] = str(wait_s)
-    if refusal.reason is None and refusal.status != 409:
-        return Answer(refusal.status, headers=headers)
-    body = w.encode(w.Error(maxRetryDuration=wait_s, reasonCode=refusal.reason or 0), w.Profile.CSIP)
-    return Answer(refusal.status, body, headers | {"Content-Type": media.XML})
-
-
-def _changed(made: Made | None) -> Answer:
-    """201 with the place of what is new; 204 for what was changed, with its place where clients expect one."""
-    if made is None:
-        return Answer(204)
-    return Answer(201 if made.new else 204, headers={"Location": made.href})

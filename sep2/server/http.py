@@ -20,8 +20,9 @@ from certs import Peer
 from certs.errors import BadCertificate
 from certs.identifiers import lfdi_of
 from sep2.errors import BadRequest, Forbidden, SepError
+from sep2.server.answers import Answer, Asked, NoSuchMethod, refused
 from sep2.server.bodies import LARGE
-from sep2.server.front import Answer, Asked, Front, NoSuchMethod, refused
+from sep2.server.front import Front
 from sep2.server.sessions import Sessions, room
 from sep2.server.tls import Tls
 from sep2.settings import Limits

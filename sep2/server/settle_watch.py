@@ -10,7 +10,7 @@ from sqlalchemy import Row
 
 from sep2.clock import Clock
 from sep2.operations.judging import policy_of
-from sep2.operations.market import kept_bands
+from sep2.operations.market import ignored_limits, kept_bands
 from sep2.operations.market.aggregations import TAKES_PART
 from sep2.operations.market.settling import Rules, SettledMeanwhile, keep, prepare
 from sep2.rules.events import shows_at_once
@@ -75,10 +75,13 @@ class SettleWatch:
         await self._tell(profiles, now)
 
     async def _tell(self, profiles: Mapping[str, MarketProfile], now: int) -> None:
-        """Set the alarms about bands that were left by far; profiles: by aggregation."""
+        """Set the alarms about bands that were left by far and limits that are ignored; profiles: by aggregation."""
         async with self._db.read() as db:
-            wanted = await kept_bands.alarms(db, profiles, now)
-        await have_stand(self._db, {kept_bands.BAND_BROKEN: wanted}, now)
+            wanted = {
+                kept_bands.BAND_BROKEN: await kept_bands.alarms(db, profiles, now),
+                ignored_limits.LIMITS_IGNORED: await ignored_limits.alarms(db, now),
+            }
+        await have_stand(self._db, wanted, now)
 
     async def _due(
         self, db: Connection, rows: Sequence[Row[Any]], profiles: Mapping[str, MarketProfile], now: int

@@ -55,20 +55,20 @@ _MANAGES = select(end_device.c.id).where(
 
 async def caller(db: Connection, lfdi: str) -> Row[Any] | None:
     """The authorised client that has this LFDI."""
-    return await db.one(_CALLER, lfdi=lfdi)
+    return await db.known(_CALLER, lfdi=lfdi)
 
 
 async def acting_for(db: Connection, lfdi: str, edev: int) -> Row[Any] | None:
     """The client, and the device it acts for, if it may."""
-    return await db.one(_ACTING_FOR, lfdi=lfdi, edev=edev)
+    return await db.known(_ACTING_FOR, lfdi=lfdi, edev=edev)
 
 
 async def acting_in(db: Connection, lfdi: str, edev: int, *, group: int) -> Row[Any] | None:
     """The client and its device, if that device is a member of the group."""
-    return await db.one(_ACTING_IN, lfdi=lfdi, edev=edev, group=group)
+    return await db.known(_ACTING_IN, lfdi=lfdi, edev=edev, group=group)
 
 
 async def manages(db: Connection, client_id: int, lfdi: str) -> int | None:
     """The EndDevice with this LFDI, if the client may act for it."""
-    found = await db.one(_MANAGES, client=client_id, lfdi=lfdi)
+    found = await db.known(_MANAGES, client=client_id, lfdi=lfdi)
     return found.id if found else None

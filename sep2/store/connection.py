@@ -24,6 +24,10 @@ class Busy(Outage):
     """The database is held by someone else; the same request will do later."""
 
 
+class Stale(Busy):
+    """What was known before the transaction has changed; the same request will do at once."""
+
+
 class Unreachable(Outage):
     """The database can not be opened."""
 
@@ -65,6 +69,8 @@ class Connection(ABC):
         """Settings that were looked up in this block (`store.marks`); what is asked for at each place is read once."""
         self.written: set[str] = set()
         """The tables of which this block has changed rows."""
+        self.reads_anew = False
+        """Whether nothing is taken from earlier blocks (`known`), as when a block before this was refused for that."""
         self.looked_at: set[str] | None = None
         """The tables that this block has read from, where somebody wants to know."""
 
@@ -94,6 +100,13 @@ class Connection(ABC):
     async def one(self, statement: Executable, **values: Any) -> Row[Any] | None:
         """The first row, or None."""
         return (await self.execute(statement, values)).first()
+
+    async def known(self, statement: Executable, **values: Any) -> Row[Any] | None:
+        """The first row, or None; one that was read in an earlier block and holds still may be used instead.
+
+        Only for statements that are built once.
+        """
+        return await self.one(statement, **values)
 
     async def all(self, statement: Executable, **values: Any) -> list[Row[Any]]:
         """Every row."""

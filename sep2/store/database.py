@@ -2,8 +2,9 @@
 
 import asyncio
 from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, suppress
-from typing import ClassVar, Self
+from typing import ClassVar, Self, TypeVar
 
 from sqlalchemy.engine import URL
 
@@ -11,6 +12,9 @@ from sep2.errors import SepError
 from sep2.store.connection import Connection
 from sep2.store.prepared import Preparing
 from sep2.store.written import Written
+
+Result = TypeVar("Result")
+Work = Callable[[Connection], Awaitable[Result]]
 
 
 class UnknownDatabase(SepError):
@@ -24,6 +28,8 @@ class Database(ABC):
     """Blocks to read that may be open for clients at the same time, and how many of them for one client."""
     writes_at_once: ClassVar[tuple[int, int]]
     """The same of blocks to write."""
+    writes_together: ClassVar[tuple[int, int]]
+    """The same of work that may share a transaction."""
 
     preparing: Preparing
     """The statements that are run again and again."""
@@ -58,6 +64,15 @@ class Database(ABC):
     @abstractmethod
     def write(self) -> AbstractAsyncContextManager[Connection]:
         """A block that is one transaction: kept durably when it is left, undone when it raises."""
+
+    async def write_together(self, work: Work[Result]) -> Result:
+        """What some work returns that writes, kept durably; it may share a transaction with other such work.
+
+        It is done once more where the transaction is lost by the fault of another's. What it raises is raised here, and
+        undone; it does not touch what others' work is about in an order of its own.
+        """
+        async with self.write() as db:
+            return await work(db)
 
     @abstractmethod
     async def close(self) -> None:

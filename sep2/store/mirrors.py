@@ -39,7 +39,7 @@ _ONE = (
 
 async def one(db: Connection, client_id: int, point_id: int) -> Row[Any] | None:
     """A usage point by its id, if the client created it."""
-    return await db.one(_ONE, point_id=point_id, client_id=client_id)
+    return await db.known(_ONE, point_id=point_id, client_id=client_id)
 
 
 async def by_mrid(db: Connection, device_id: int, mrid: str) -> Row[Any] | None:
@@ -136,6 +136,14 @@ _OF_OTHER_SETS = delete(r).where(
     r.c.reading_set_id != bindparam("of_set"),
 )
 
+_ANY_OF_OTHER_SETS = (
+    select(r.c.start)
+    .where(r.c.mirror_meter_reading_id == bindparam("series_id"))
+    .where(r.c.start.between(bindparam("first"), bindparam("latest")))
+    .where(r.c.reading_set_id != 0, r.c.reading_set_id != bindparam("set_id"))
+    .limit(1)
+)
+
 
 async def put_readings(db: Connection, rows: Sequence[dict[str, Any]]) -> None:
     """Store readings. What a set says of a time replaces what other sets said of it, whatever their localIDs.
@@ -150,13 +158,22 @@ async def put_readings(db: Connection, rows: Sequence[dict[str, Any]]) -> None:
         last[*time, row["local_id"]] = row
         if row["reading_set_id"]:
             sets[time] = row["reading_set_id"]
-    if sets:
-        names = [f"of_{name}" for name in _TIME]
-        said = [dict(zip(names, time, strict=True)) | {"of_set": set_id} for time, set_id in sets.items()]
-        await db.run(_OF_OTHER_SETS, said)
+    for series_id, set_id in {(time[0], set_id) for time, set_id in sets.items()}:
+        times = [time for time, of in sets.items() if (time[0], of) == (series_id, set_id)]
+        await _take_from_other_sets(db, series_id, set_id, times)
     stand = [row for time, row in last.items() if row["reading_set_id"] in (0, sets.get(time[:-1]))]
     if stand:
         await db.run(_PUT_READING, stand)
+
+
+async def _take_from_other_sets(db: Connection, series_id: int, set_id: int, times: Sequence[tuple[Any, ...]]) -> None:
+    """Forget what other sets of a series said of these times, which are keys of readings without their localID."""
+    starts = [time[1] for time in times]
+    span = {"first": min(starts), "latest": max(starts)}
+    # Nearly always there is nothing, and the times need not be looked for one by one.
+    if await db.one(_ANY_OF_OTHER_SETS, series_id=series_id, set_id=set_id, **span):
+        names = [f"of_{name}" for name in _TIME]
+        await db.run(_OF_OTHER_SETS, [dict(zip(names, one, strict=True)) | {"of_set": set_id} for one in times])
 
 
 async def moments(db: Connection, series_id: int, start: int) -> Sequence[Row[Any]]:

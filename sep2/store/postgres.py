@@ -7,7 +7,8 @@ directly (`store.prepared`), which takes a tenth of the time that SQLAlchemy's a
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from typing import Any, Self
+from functools import partial
+from typing import Any, Self, TypeVar
 
 import asyncpg
 from sqlalchemy import Executable, Result, Row, UpdateBase, text
@@ -18,13 +19,15 @@ from sqlalchemy.pool import NullPool
 
 from sep2.errors import SepError
 from sep2.store import migrations
-from sep2.store.connection import Busy, Clash, Connection, Damaged, Done, Full, Unreachable, Values
-from sep2.store.database import Database
+from sep2.store.connection import Busy, Clash, Connection, Damaged, Done, Full, Stale, Unreachable, Values
+from sep2.store.database import Database, Work
 from sep2.store.keepers import Keepers
 from sep2.store.lending import PATIENCE_S, Lending, Lent
 from sep2.store.line import FAILURES, Line
 from sep2.store.prepared import Prepared, Preparing
-from sep2.store.written import KEPT
+from sep2.store.remembered import Kept, Remembered
+from sep2.store.together import Shared, Together
+from sep2.store.written import KEPT, read_by
 
 CONNECTIONS = 16
 """Two of them are always left to operators and to what runs beside the requests."""
@@ -40,6 +43,7 @@ DECIDING = 20307
 """The key of the advisory lock that lets one transaction decide on controls at a time."""
 TIMELINE_DIGITS = 8
 """With so many hexadecimal digits the name of a file of the log says its timeline."""
+Answered = TypeVar("Answered")
 _WAL_FILE = text("SELECT pg_walfile_name(pg_current_wal_lsn())")
 _TURN = text(f"SELECT pg_advisory_xact_lock({DECIDING})")
 
@@ -47,10 +51,13 @@ _TURN = text(f"SELECT pg_advisory_xact_lock({DECIDING})")
 class PostgresConnection(Connection):
     """A connection of the pool, inside a transaction."""
 
-    def __init__(self, lent: Lent, preparing: Preparing) -> None:
+    def __init__(self, lent: Lent, database: "PostgresDatabase") -> None:
         super().__init__()
         self._lent = lent
-        self._preparing = preparing
+        self._preparing = database.preparing
+        self._database = database
+        self._count = database.written.count
+        self._used: list[Kept] = []
 
     async def execute(self, statement: Executable, values: Values) -> Result[Any]:
         """The result of one statement."""
@@ -67,6 +74,30 @@ class PostgresConnection(Connection):
         with _told():
             found = await (await self._lent.begun()).fetchrow(prepared.text, *prepared.values(values))
         return None if found is None else prepared.row(found)
+
+    async def known(self, statement: Executable, **values: Any) -> Row[Any] | None:
+        """The first row, or None; one that was read in an earlier block and holds still may be used instead."""
+        tables, remembered = read_by(statement), self._database.remembered
+        if self.reads_anew or self.written & tables or not self._database.knows_all():
+            return await self.one(statement, **values)
+        key = (statement, *values.values())
+        kept = remembered.find(key)
+        if kept is None:
+            row = await self.one(statement, **values)
+            if row is not None:
+                remembered.keep(key, Kept(row, tables, self._count))
+            return row
+        self._used.append(kept)
+        if self.looked_at is not None:
+            self.looked_at |= tables
+        return kept.row
+
+    def ensure_known(self) -> None:
+        """Refuse to go on with rows from earlier blocks that were changed meanwhile; the same will do again."""
+        if self._used and not (
+            self._database.knows_all() and all(self._database.remembered.holds(kept) for kept in self._used)
+        ):
+            raise Stale
 
     async def all(self, statement: Executable, **values: Any) -> list[Row[Any]]:
         """Every row."""
@@ -117,14 +148,17 @@ class PostgresDatabase(Database):
 
     reads_at_once = (7, 5)
     writes_at_once = (7, 5)
+    writes_together = (32, 24)
 
     def __init__(self, url: URL) -> None:
         super().__init__()
         self._engine = _engine(url)
+        self._together = Together(self._shared, self.write)
         self._line = Line(url, self._news.set)
         self._keepers = Keepers(url, self.written)
         self._lending = Lending(self._engine, CONNECTIONS)
         self.preparing = Preparing(self._engine.dialect)
+        self.remembered = Remembered(self.written)
 
     @classmethod
     async def open(cls, url: URL) -> Self:
@@ -161,7 +195,9 @@ class PostgresDatabase(Database):
     @asynccontextmanager
     async def _read(self) -> AsyncIterator[Connection]:
         async with self._lending.one(reads_only=True) as lent:
-            yield PostgresConnection(lent, self.preparing)
+            connection = PostgresConnection(lent, self)
+            yield connection
+            connection.ensure_known()
 
     def write(self) -> AbstractAsyncContextManager[Connection]:
         """A block that is one transaction, durable once it is left."""
@@ -170,22 +206,38 @@ class PostgresDatabase(Database):
     @asynccontextmanager
     async def _write(self) -> AsyncIterator[Connection]:
         async with self._lending.one() as lent:
-            connection = PostgresConnection(lent, self.preparing)
+            connection = PostgresConnection(lent, self)
             yield connection
-            said = await self._commit(lent, connection)
+            await self._keep(lent, [connection])
+
+    async def write_together(self, work: Work[Answered]) -> Answered:
+        """What some work returns, which may share a transaction with other work."""
+        return await self._together.of(work)
+
+    @asynccontextmanager
+    async def _shared(self) -> AsyncIterator[Shared]:
+        """A transaction in which several pieces of work have a block each."""
+        async with self._lending.one() as lent:
+            yield Shared(partial(PostgresConnection, lent, self), partial(self._keep, lent))
+
+    async def _keep(self, lent: Lent, blocks: Sequence["PostgresConnection"]) -> None:
+        """Commit a transaction with all its blocks, and have who is to hear of it hear."""
+        for block in blocks:
+            block.ensure_known()
+        said = await self._commit(lent, blocks)
         if said:
             await self._keepers.all_heard(said)
-        if connection.changed:
+        if any(block.changed for block in blocks):
             self._news.set()
             self._line.tell()
 
-    async def _commit(self, lent: Lent, connection: PostgresConnection) -> int:
-        """Commit a block; the number by which other processes are told, 0 where they keep nothing of what it wrote."""
-        tables = frozenset(connection.written)
+    async def _commit(self, lent: Lent, blocks: Sequence[PostgresConnection]) -> int:
+        """Commit blocks; the number by which other processes are told, 0 where they keep nothing of what it wrote."""
+        tables = frozenset(name for block in blocks for name in block.written)
         number = 0
         if shared := tables & KEPT:
             number, saying = await self._keepers.saying(shared)
-            await connection.execute(saying, {})
+            await blocks[-1].execute(saying, {})
         self.written.begin(tables)
         ends = asyncio.get_running_loop().time() + UNSURE_S
         try:
@@ -224,6 +276,7 @@ class PostgresDatabase(Database):
         """Close every connection."""
         await self._line.close()
         await self._keepers.close()
+        await self._together.settle()
         await self._lending.close()
         await self._engine.dispose()
 

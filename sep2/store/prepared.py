@@ -16,8 +16,8 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import DMLWhereBase, Insert
 from sqlalchemy.sql.selectable import SelectBase
 
-RUNS = 1
-"""After so many runs a statement is compiled; most that are built for one call are never run again."""
+RUNS = 2
+"""A statement is compiled with its second run; most that are built for one call have no other."""
 
 Process = Callable[[Any], Any]
 

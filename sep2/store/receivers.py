@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, case, delete, exists, func, select, update
+from sqlalchemy import Row, bindparam, case, delete, exists, func, select, update
 
 from sep2.store.connection import Connection
 from sep2.store.identities import ACTS, client_with
@@ -11,20 +11,22 @@ from sep2.store.tables import client, client_identity, delivery, subscription
 from sep2.store.tables import receiver as t
 from sep2.store.upsert import upsert
 
-_NAMED = upsert(t, ("client_id", "place"), ("place",))
+_NAMED = upsert(t, ("client_id", "place"), ("place",)).returning(t.c.id)
+_UNUSED = delete(t).where(
+    t.c.client_id == bindparam("of_client"), ~exists().where(subscription.c.receiver_id == t.c.id)
+)
 
 
 async def named(db: Connection, client_id: int, place: str) -> int:
     """The id of a client's receiver at `host:port`; it is made if there is none."""
-    row = await db.one(_NAMED.values(client_id=client_id, place=place).returning(t.c.id))
+    row = await db.one(_NAMED, client_id=client_id, place=place)
     assert row is not None
     return int(row.id)
 
 
 async def forget_unused(db: Connection, client_id: int) -> None:
     """Forget the receivers of a client that no subscription names."""
-    used = exists().where(subscription.c.receiver_id == t.c.id)
-    await db.run(delete(t).where(t.c.client_id == client_id, ~used))
+    await db.run(_UNUSED, {"of_client": client_id})
 
 
 _FIRST = (

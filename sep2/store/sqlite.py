@@ -60,7 +60,7 @@ class SqliteDatabase(Database):
     """One file in write-ahead mode, every commit synced to the disk."""
 
     reads_at_once = (4, 1)  # a read that is done on the event loop lets nothing else run
-    writes_at_once = (32, 24)  # they run one after the other, and share a commit
+    writes_at_once = writes_together = (32, 24)  # they run one after the other, and share a commit
 
     def __init__(self, url: URL) -> None:
         super().__init__()

@@ -30,6 +30,16 @@ from sep2.store.upsert import upsert
 _LISTED = select(t).where(t.c.end_device_id == bindparam("device_id")).order_by(t.c.id)
 
 
+_KEY = ("end_device_id", "resource", "ids", "notification_uri")
+_RENEWED = ("receiver_id", "level", "item_limit", "last_digest")
+_SAME = select(t.c.id).where(*(t.c[name] == bindparam(name) for name in _KEY))
+_ONE = select(t).where(t.c.end_device_id == bindparam("device_id"), t.c.id == bindparam("subscription_id"))
+_COUNT = select(func.count().label("n")).where(t.c.client_id == bindparam("client_id"))
+_PUT = upsert(t, _KEY, _RENEWED).returning(t.c.id)
+_REPLACE = update(t).where(t.c.id == bindparam("this"))
+_DELIVER_TO = update(delivery).where(delivery.c.subscription_id == bindparam("this"))
+
+
 async def of_device(db: Connection, device_id: int, page: Page) -> Found[Row[Any]]:
     """A device's subscriptions; their hrefs sort as their numbers do."""
     return await select_page(db, _LISTED, page, device_id=device_id)
@@ -37,36 +47,27 @@ async def of_device(db: Connection, device_id: int, page: Page) -> Found[Row[Any
 
 async def one(db: Connection, device_id: int, subscription_id: int) -> Row[Any] | None:
     """A subscription of a device by its id."""
-    return await db.one(select(t).where(t.c.end_device_id == device_id, t.c.id == subscription_id))
+    return await db.one(_ONE, device_id=device_id, subscription_id=subscription_id)
 
 
 async def same(db: Connection, *, end_device_id: int, resource: str, ids: str, notification_uri: str) -> int | None:
     """The id of the subscription to the same resource with the same receiver."""
-    query = select(t.c.id).where(
-        t.c.end_device_id == end_device_id,
-        t.c.resource == resource,
-        t.c.ids == ids,
-        t.c.notification_uri == notification_uri,
-    )
-    found = await db.one(query)
+    said = {"resource": resource, "ids": ids, "notification_uri": notification_uri}
+    found = await db.one(_SAME, end_device_id=end_device_id, **said)
     return found.id if found else None
 
 
 async def count_of(db: Connection, client_id: int) -> int:
     """How many subscriptions a client has."""
-    row = await db.one(select(func.count().label("n")).where(t.c.client_id == client_id))
+    row = await db.one(_COUNT, client_id=client_id)
     return row.n if row else 0
-
-
-_KEY = ("end_device_id", "resource", "ids", "notification_uri")
-_RENEWED = ("receiver_id", "level", "item_limit", "last_digest")
 
 
 async def add(db: Connection, *, client_id: int, receiver: str, **columns: Any) -> int:
     """The id of the subscription to that resource, told at `receiver` (host:port); new, or renewed by two at once."""
     receiver_id = await receivers.named(db, client_id, receiver)
     said = {"client_id": client_id, "receiver_id": receiver_id, "last_digest": "", **columns}
-    row = await db.one(upsert(t, _KEY, _RENEWED).values(said).returning(t.c.id))
+    row = await db.one(_PUT, **said)
     assert row is not None
     return int(row.id)
 
@@ -75,8 +76,8 @@ async def replace(db: Connection, subscription_id: int, *, client_id: int, recei
     """Change columns of a client's subscription; it is told of the next change even if it has received the same."""
     receiver_id = await receivers.named(db, client_id, receiver)
     said = {"receiver_id": receiver_id, "last_digest": "", **columns}
-    await db.run(update(t).where(t.c.id == subscription_id).values(said))
-    await db.run(update(delivery).where(delivery.c.subscription_id == subscription_id).values(receiver_id=receiver_id))
+    await db.run(_REPLACE, {"this": subscription_id, **said})
+    await db.run(_DELIVER_TO, {"this": subscription_id, "receiver_id": receiver_id})
     await receivers.forget_unused(db, client_id)
 
 

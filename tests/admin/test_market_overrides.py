@@ -8,7 +8,8 @@ from msgspec.structs import replace
 from sep2.server.ladder_watch import LadderWatch
 from sep2.settings import Settings
 from tests.admin.conftest import NOW, Operator
-from tests.admin.market import BY_RULES, der, grant, with_devices
+from tests.admin.market import BY_RULES, CONTACT, add_aggregation, der, grant, with_devices
+from tests.admin.published import publish
 
 HOUR, DAY = 3600, 86_400
 PATH = "/market/overrides"
@@ -234,3 +235,44 @@ async def test_what_holds_after_a_release_is_issued_anew_and_never_looser_meanwh
     live = [(one["mrid"], one["limits"]["export_w"], one["start"]) for one in items if one["status"] == 1]
     assert [one[1:] for one in live] == [(50_000, NOW)]
     assert live[0][0] not in str(issued)
+
+
+async def test_a_party_that_only_rehearses_is_answered_as_any_other_and_nothing_of_it_reaches_a_device(
+    operator: Operator,
+):
+    await with_devices(operator)
+    await publish(operator, {"C1": 40_000, "C2": 50_000})
+    agreement = {"ref": "drill", "signed": 1_700_000_000}
+    said = {"name": "Drill", "status": "active", "contacts": [CONTACT], "agreement": agreement, "test": True}
+    assert (await operator.change("POST", "/market/parties", said))["test"] is True
+    # The same meters and connections as North's are entered once more.
+    for n in (1, 2):
+        await operator.change("POST", "/market/ders", {**der(f"X{n}", n), "party": "Drill"})
+    await add_aggregation(operator, "REHEARSAL", party="Drill")
+    await operator.change("POST", "/market/aggregations/REHEARSAL/members", {"ders": ["X1", "X2"]})
+    review = await operator.change("POST", "/market/aggregations/REHEARSAL/submit")
+    decided = [{"der": f"X{n}", "outcome": "ok", "evidence": ["telemetry: commissioning test"]} for n in (1, 2)]
+    await operator.change("POST", f"/market/reviews/{review['id']}/decide", {"ders": decided})
+    await operator.change("PUT", "/market/aggregations/REHEARSAL", {"iso_resource_id": "R2"})
+    path = "/market/aggregations/{}/deliverable"
+    can = [(await operator.get(path.format(name)))["nodes"][0]["spans"][0]["max_w"] for name in ("VPP", "REHEARSAL")]
+    assert can == [90_000, 90_000], "ratings of a rehearsal take no part of a connection"
+    sent = await operator.change("POST", PATH, asked(aggregation="REHEARSAL", limits={"export_w": 0}))
+    assert {one["export_after_w"] for one in sent["effect"]["ders"]} == {0}
+    (notice,) = await messages(operator, "Drill")
+    assert notice["body"]["override"] == sent["id"]
+    assert await messages(operator, "ISO") == [], "a system operator hears of no rehearsal"
+    on_desk = await operator.get(f"/overrides/{sent['id']}")
+    assert (on_desk["state"], on_desk["controls"]) == ("active", [])
+    assert [await held_at(operator, place) for place in ("C1", "C2")] == [None, None]
+    await operator.house.override_watch.once()
+    assert await messages(operator, "Drill", "override_joined") == []
+    assert (await operator.get(path.format("VPP")))["nodes"][0]["spans"][0]["max_w"] == 90_000
+    groups = [one["name"] for one in (await operator.get("/groups"))["items"]]
+    assert "aggregation VPP" in groups
+    assert "aggregation REHEARSAL" not in groups
+    await operator.change("POST", f"/overrides/{sent['id']}/release", {"reason": "the drill is over"})
+    assert len(await messages(operator, "Drill", "override_released")) == 1
+    report = await operator.get("/market/report", start=str(NOW - DAY), end=str(NOW + DAY))
+    assert [one["aggregation"] for one in report["by_aggregation"]] == ["VPP"]
+    assert report["overrides"]["sent"] == 0

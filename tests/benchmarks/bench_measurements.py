@@ -8,7 +8,10 @@ in less than 100 ms. The reference is DuckDB's own CSV reader that copies the sa
 no times, no comparison, no days. Goals are for two cores without other work.
 """
 
+import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -61,9 +64,10 @@ def rows() -> list[Row]:
 def _rows(folder: Path) -> list[Row]:
     path, store = folder / "ami.csv", MeasurementStore(folder / "store")
     values = 2 * make_csv(path)
-    copied, _ = _timed(lambda: duckdb.sql(f"COPY (FROM read_csv('{path}')) TO '{folder / 'copy.parquet'}'"))
+    copied, copied_cpu = _timed(lambda: duckdb.sql(f"COPY (FROM read_csv('{path}')) TO '{folder / 'copy.parquet'}'"))
     taken, taken_cpu = _timed(lambda: _import(store, path))
     again, again_cpu = _timed(lambda: _import(store, path))
+    shown = _shown_cpu(store, folder)
     size = sum(one.stat().st_size for one in store.folder.rglob("*.parquet"))
     names = [f"NMI{k:07d}" for k in range(METERS)]
     day = Window(SINCE + 200 * 86_400, SINCE + 201 * 86_400)
@@ -77,11 +81,18 @@ def _rows(folder: Path) -> list[Row]:
             reference_name="DuckDB, CSV to Parquet", reference=per_minute / copied, goal=5.0, cpu_ms=1e3 * taken_cpu,
         ),
         Row(
+            name="import: in a minute of one processor", ours=per_minute / taken_cpu, unit=UNIT,
+            reference_name="DuckDB, CSV to Parquet", reference=per_minute / copied_cpu, goal=5.0,
+        ),
+        Row(
             name="the same file again, which changes nothing", ours=per_minute / again, unit=UNIT,
             cpu_ms=1e3 * again_cpu,
         ),
         Row(name="size of the store per value", ours=size / values, unit="bytes", better="less"),
         *_asked("a day of one meter", lambda: read(store, names[517:518], Quantity.IMPORT, day), goal=100.0),
+        Row(
+            name="sep2 measurements show, from its start: the processor's", ours=1e3 * shown, unit="ms", better="less",
+        ),
         *_asked("a day of one meter, net, as it was known then", lambda: net_import_w(store, names[333:334], then)),
         *_asked("a year of one meter", lambda: net_import_w(store, names[700:701], year)),
         *_asked("a month of 1,000 meters, net, as an array", lambda: net_import_w(store, names, month)),
@@ -92,6 +103,19 @@ def _import(store: MeasurementStore, path: Path) -> None:
     prepared = prepare(store, [path], ImportOptions(Kind.AMI), int(time.time()), compare=False)
     with prepared.staging:
         write(store, prepared)
+
+
+def _shown_cpu(store: MeasurementStore, folder: Path) -> float:
+    """CPU seconds of the command that shows a day of one meter, the least of some rounds."""
+    words = ["measurements", "show", "NMI0000517", "--from", "2025-07-20", "--store", str(store.folder)]
+    code = f"import sys; from sep2.cli import main; sys.argv = {['sep2', *words]!r}; main()"
+    found = []
+    for _ in range(ROUNDS):
+        before = os.times()
+        subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL, cwd=folder)
+        after = os.times()
+        found.append(after.children_user + after.children_system - before.children_user - before.children_system)
+    return min(found)
 
 
 def _timed(work: Callable[[], object]) -> tuple[float, float]:

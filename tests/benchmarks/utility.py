@@ -154,7 +154,7 @@ def _readings(count: int, now: int) -> Body:
     begin = now // PERIOD_S * PERIOD_S - 365 * 86_400
 
     def body(n: int) -> bytes:
-        start = begin + n * PERIOD_S
+        start = begin + n * count * PERIOD_S
         spans = [w.DateTimeInterval(duration=PERIOD_S, start=start + k * PERIOD_S) for k in range(count)]
         each = [w.Reading(localID=w.HexBinary(k, 2), timePeriod=one, value=n + k) for k, one in enumerate(spans)]
         mrid = w.HexBinary(_SERIES)

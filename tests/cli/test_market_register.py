@@ -59,6 +59,8 @@ def test_from_a_party_to_a_letter(sep2: Sep2, letters: Path):
 
 def test_a_sheet_of_ders_is_tried_refused_line_by_line_and_taken_whole(sep2: Sep2, tmp_path: Path):
     sep2("party", "add", "Market South")
+    drill = sep2("party", "add", "Market Drill", "--test")
+    assert drill.last_line.startswith("Market Drill is prospective, rehearses")
     for number in (1, 2):
         sep2("connection", "add", f"SHEET{number}")
     header = (

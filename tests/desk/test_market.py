@@ -96,6 +96,15 @@ async def test_a_plan_is_drawn_with_its_band_and_what_is_deliverable(operator: O
     listed = await page(operator, "/desk/market")
     assert f'href="/desk/plan?id={made["id"]}&amp;version=1"' in listed
     assert "▲ limit" in listed
+    assert 'href="/desk/aggregation?name=VPP"' in listed
+    about = await page(operator, "/desk/aggregation?name=VPP")
+    assert "<td>-9 kW</td><td>9 kW</td>" in about, "what it can do"
+    assert f'href="/desk/plan?id={made["id"]}&amp;version=1"' in about, "what it plans"
+    assert "Nothing was settled in the last seven days" in about, "what it did"
+    assert "<td>battery</td><td>60 kW</td>" in about, "with which assets"
+    assert HOSTILE not in about
+    async with operator.http.get("/desk/aggregation?name=none", headers={"Authorization": f"Bearer {TOKEN}"}) as answer:
+        assert answer.status == 404
     shown = await page(operator, f"/desk/plan?id={made['id']}&version=1&node=N17")
     assert HOSTILE not in shown
     assert "-9000 to 9000" in shown
@@ -119,6 +128,9 @@ async def test_an_override_of_an_aggregation_is_looked_over_sent_and_followed_on
     (said,) = [html.unescape(one) for one in re.findall(r'data-post="/market/overrides" data-body="([^"]*)"', shown)]
     sent = await street.change("POST", "/market/overrides", json.loads(said))
     listed = await page(street, "/desk/market")
+    about = await page(street, "/desk/aggregation?name=VPP")
+    assert f'href="/desk/market-override?id={sent["id"]}"' in about
+    assert "export at most 20 kW" in about, "what its party was told, in words"
     assert f'href="/desk/market-override?id={sent["id"]}"' in listed
     one = await page(street, f"/desk/market-override?id={sent['id']}&words=L4%20tripped")
     assert "Nobody has answered." in one

@@ -104,6 +104,15 @@ def test_a_run_on_a_circuit_is_audited_by_its_own_loads(tmp_path):
     assert not audit_by_own_file(misread, problem.limits, rest_va, report).inside
 
 
+def test_a_run_says_why_the_files_own_elements_were_not_asked(tmp_path):
+    line = "New Line.long bus1=yard bus2=far linecode=main length=0.2 units=km"
+    path = write(tmp_path, f"{line}\nNew PVSystem.roof bus1=far.1 phases=1 kv=0.23 kva=5 pmpp=5\n")
+    found = json.loads(CliRunner().invoke(app, ["run", str(path), "--steps", "2", "--json"]).output)
+    assert found["own_file"] is None
+    said = "not verified at the file's own elements: pvsystem.roof cannot take power"
+    assert found["assumed"][-1].startswith(said)
+
+
 @pytest.mark.parametrize(
     ("load", "verdict"), [(-0.2, "inside the limits ("), (0.03, "inside the limits but for what two")]
 )

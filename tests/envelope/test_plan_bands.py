@@ -11,9 +11,12 @@ from envelope.study.study import Study, problem_of
 from envelope.verification import Effort, verify
 from gridmodel import read_feeder
 from sep2.operations.market.bands import Counted, stored_bands
+from sep2.operations.market.ignored_limits import Settled, judge
 from sep2.operations.market.plans import PlanBody
 from sep2.rules.market.bands import Band, Member, MemberBand
 from sep2.rules.market.deliverables import Rating
+from sep2.rules.market.ignoring import LimitedInterval
+from sep2.rules.market.profiles import read_profile
 from sep2.store.market import bands, plans
 from sep2.store.market.series import packed
 from tests.envelope.cases import START, STEP_S, street
@@ -207,3 +210,21 @@ async def test_rounds_count_accepted_plans_and_keep_what_they_left_members(regis
     # The reach that is told to the market stays what it is without plans, so that a larger plan can be accepted.
     known = await known_of(registered, number, START + 180)
     assert {one.share.published.gen.reach_w[2] for one in known.members} == {10_000}
+    # A member that ignores its limits counts as if it had none; its plan takes nothing from what it can do.
+    await ignore(registered, number, "export")
+    last = await cycle.run_once(START + 240)
+    assert last.schedule is not None
+    problem = cycle.verified.as_calculated
+    assert problem.controlled("export").tolist() == [False, *[True] * (len(problem.connection_id) - 1)]
+    assert problem.controlled("import").all()
+    assert np.array_equal(problem.flex_gen_w[:, 0], cycle.verified.unplanned.as_calculated.flex_gen_w[:, 0])
+    assert any(f"ignore their limits count as if they could not be limited: {names[0]}" in one for one in
+               cycle.round_state.notes)  # fmt: skip
+    assert (last.schedule.export_limit_w[:, 2:] <= after.export_limit_w[:, 2:]).all()
+
+
+async def ignore(database, number, direction):
+    """The aggregation's first member was far beyond its limit yesterday."""
+    settled = Settled({(1, direction): [LimitedInterval(START - 86_400, 0.5)]}, START)
+    async with database.write() as db:
+        await judge(db, number, settled, read_profile("custom").credit, now=START + 200)

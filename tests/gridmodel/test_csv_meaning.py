@@ -132,7 +132,8 @@ def all_files(folder, spoil):
         (lambda t: t.replace("230.94", '"230,94"').encode(), "(a decimal comma; a point is expected)"),
         (lambda t: t.replace("n1", "4.10E+09").encode(), "a spreadsheet has rounded an identifier"),
         (lambda t: b"", "the file is empty"),
-        (lambda t: t.encode()[:-20] + b"\x00\x00", ""),
+        (lambda t: t.encode()[:-20] + b"\x00\x00", "holds a zero byte"),
+        (lambda t: t.encode("utf-16-le"), "as UTF-16 without a byte order mark does: save it as UTF-8"),
     ],
 )
 def test_what_a_spreadsheet_does_to_a_file_is_a_finding(folder, spoil, said):

@@ -89,6 +89,7 @@ def test_single_phase_rows_of_pandapower_are_set_on_their_phase(tmp_path):
 
     net = made(spoil)
     net.trafo["pfe_kw"] = net.trafo["i0_percent"] = 0.0
+    net.trafo["vector_group"] = "Dyn5"
     network = read_feeder(saved(net, tmp_path)).network
     powers = [{**dict.fromkeys(network.connections.id, 0j), "home": -8000.0 + 0j}]
     found = own_file_of(network).solve([injections_of(network, one) for one in powers])
@@ -151,6 +152,14 @@ def test_what_cannot_be_set_is_refused_by_name(tmp_path):
     network = read_feeder(write(tmp_path, READ["an inverter"])).network
     with pytest.raises(GridError, match="connection ghost: no element of the file"):
         injections_of(network, {"ghost": 1})
+
+
+def test_what_pandapower_cannot_solve_by_itself_is_refused_with_its_words(tmp_path):
+    net = made(lambda net: pp.create_asymmetric_load(net, 3, p_b_mw=0.001, name="home"))
+    net.trafo["vector_group"] = "YNd11"
+    own = open_own_file(saved(net, tmp_path))
+    with pytest.raises(GridError, match=r"pandapower does not solve the file: .* vector groups"):
+        own.solve([{}])
 
 
 def test_a_pandapower_file_loads_no_class_that_it_names(tmp_path):

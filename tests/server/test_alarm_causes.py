@@ -223,6 +223,7 @@ PROOFS = {
     "unregistered_lfdi": "server/test_knocks.py",
     "verdict_late": "admin/test_market_plans.py",
     "band_broken": "server/test_plan_credit.py",
+    "limits_ignored": "server/test_plan_credit.py",
     "worker_dead": "server/test_alarm_causes.py",
 }
 """The tests that raise and clear each kind of alarm by making its cause real."""

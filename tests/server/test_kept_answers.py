@@ -21,7 +21,8 @@ from sep2.operations.groups import assign, set_primacy, unassign
 from sep2.operations.rates import set_poll_rate
 from sep2.rules.curves import Curve, Point
 from sep2.rules.limits import Limits
-from sep2.server.front import Asked, Front
+from sep2.server.answers import Asked
+from sep2.server.front import Front
 from sep2.server.seen import Seen
 from sep2.store import Database, controls, open_database
 from tests.raw import Raw, context, document

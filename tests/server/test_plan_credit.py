@@ -5,11 +5,12 @@ from typing import Any
 from sqlalchemy import select
 
 from sep2.operations.market.bands import Counted, record
+from sep2.operations.market.ignored_limits import directions
 from sep2.rules.market.bands import Band, Member, MemberBand
 from sep2.rules.market.deliverables import Rating
 from sep2.store.market.tables import aggregation, component_der
 from tests.server.meters import post, read
-from tests.server.test_market_settled import DAY, QUARTER, desk, site
+from tests.server.test_market_settled import DAY, QUARTER, desk, limit, site
 from tests.server.world import NOW
 
 __all__ = ["desk"]
@@ -54,11 +55,17 @@ async def alarms(operator) -> dict[str, str]:
     return {one["code"]: one["detail"] for one in found["items"] if one["cleared"] is None}
 
 
+async def ignored(world) -> dict[str, frozenset[str]]:
+    async with world.state.db.read() as db:
+        return await directions(db, {"NMI1"}, world.state.clock.now())
+
+
 async def test_credit_rises_slowly_with_kept_bands_and_is_gone_at_one_great_breach(desk):
     world, operator = desk
     raw, path = await site(desk)
     assert (await operator.get("/market/aggregations/VPP/credit"))["days"] == []
     await leave_band(world, DAYS + 20)
+    await limit(operator, MIDNIGHT + DAYS * DAY, 3 * DAY, HIGH_W)
     world.advance(MIDNIGHT + (DAYS + 1) * DAY)
     for day in range(DAYS):
         # Of the first 200 intervals 190 are kept; 50 kW beyond is a small part of what D1 can do.
@@ -73,10 +80,21 @@ async def test_credit_rises_slowly_with_kept_bands_and_is_gone_at_one_great_brea
     assert [round(one[2], 6) for one in days[3:]] == [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
     assert "band_broken" not in await alarms(operator)
     # One interval far beyond the band, and no plan of this member is believed any more.
-    await posted(raw, path, DAYS, [600_000] + [HIGH_W] * 24)
+    await posted(raw, path, DAYS, [HIGH_W] * 10 + [600_000] + [HIGH_W] * 14)
     await settled_until(world, DAYS)
     (last,) = (await operator.get("/market/aggregations/VPP/credit"))["days"]
     assert (last["der"], last["credit"], last["target"], round(last["worst"], 3)) == ("D1", 0.0, 0.0, 0.417)
-    assert "D1" in (await alarms(operator))["band_broken"]
+    stand = await alarms(operator)
+    assert "D1" in stand["band_broken"]
+    # It went as far beyond its limit, and counts as if it had none, until it has kept it 96 times.
+    assert "D1 (export, 42 % of what it can do, 14 of 96 kept)" in stand["limits_ignored"]
+    assert await ignored(world) == {"NMI1": frozenset({"export"})}
+    await posted(raw, path, DAYS + 1, [HIGH_W] * 81)
+    await settled_until(world, DAYS + 1)
+    assert "95 of 96 kept" in (await alarms(operator))["limits_ignored"]
+    await posted(raw, path, DAYS + 2, [HIGH_W])
+    await settled_until(world, DAYS + 2)
+    assert "limits_ignored" not in await alarms(operator)
+    assert await ignored(world) == {}
     await settled_until(world, DAYS + 8)
     assert "band_broken" not in await alarms(operator)

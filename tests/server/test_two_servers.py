@@ -81,6 +81,20 @@ async def test_access_withdrawn_at_one_is_withdrawn_at_the_other(pair):
     await raw.close()
 
 
+async def test_access_withdrawn_at_one_ends_writing_at_the_other_that_knew_the_client(pair):
+    first, second = pair
+    raw = await sunny_at(first)
+    path = f"/edev/{first.ids.devices['one']}/der/1/ders"
+    for number in range(3):
+        status = document("DERStatus", f"<readingTime>{NOW + number}</readingTime>")
+        assert (await raw.put(path, status)).status == 204
+    async with second.state.db.write() as db:
+        await set_client_access(db, first.ids.clients["sunny"], False)
+    refused = await raw.put(path, document("DERStatus", f"<readingTime>{NOW + 9}</readingTime>"))
+    assert refused.status in (403, 404)
+    await raw.close()
+
+
 async def test_a_rate_set_at_one_is_said_by_the_other(pair):
     first, second = pair
     raw = await sunny_at(first)

@@ -3,10 +3,10 @@
 import asyncio
 
 import pytest
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import bindparam, insert, select, text, update
 
 from sep2.store import Busy, open_database, outbox
-from sep2.store.connection import Unreachable
+from sep2.store.connection import Stale, Unreachable
 from sep2.store.tables import setting
 
 
@@ -77,3 +77,63 @@ async def test_a_lost_connection_is_told_and_replaced(pair):
 async def test_no_server_at_the_address(tmp_path):
     with pytest.raises(Unreachable):
         await open_database(f"postgresql://sep2@/nothing?host={tmp_path}")
+
+
+@pytest.fixture
+async def knowing(pair):
+    """The same, the first of which hears of what the other changes, and with a row of `setting`."""
+    here, there = pair
+    async with there.write() as db:
+        await db.run(insert(setting).values(name="a", value="old"))
+    informed = asyncio.create_task(here.stay_informed())
+    for _ in range(10_000):
+        if here.knows_all():
+            break
+        await asyncio.sleep(0.01)
+    yield pair
+    informed.cancel()
+    await asyncio.gather(informed, return_exceptions=True)
+
+
+KNOWN = select(setting.c.value).where(setting.c.name == bindparam("wanted"))
+OTHER = update(setting).where(setting.c.name == "a").values(value=bindparam("said"))
+
+
+async def test_a_row_that_is_known_is_read_anew_once_another_process_has_changed_it(knowing):
+    here, there = knowing
+    for _ in range(3):
+        async with here.read() as db:
+            assert (await db.known(KNOWN, wanted="a")).value == "old"
+    used = here.remembered.used
+    assert used > 0
+    async with there.write() as db:
+        await db.run(OTHER, {"said": "new"})
+    async with here.read() as db:
+        assert (await db.known(KNOWN, wanted="a")).value == "new"
+    assert here.remembered.used == used
+
+
+@pytest.mark.parametrize("kind", ["read", "write"])
+async def test_a_block_whose_known_row_is_changed_before_it_ends_is_refused(knowing, kind):
+    here, there = knowing
+    for _ in range(2):
+        async with here.read() as db:
+            await db.known(KNOWN, wanted="a")
+    with pytest.raises(Stale):
+        async with getattr(here, kind)() as db:
+            assert (await db.known(KNOWN, wanted="a")).value == "old"
+            async with there.write() as other:
+                await other.run(OTHER, {"said": "new"})
+            await db.all(select(setting.c.name))
+
+
+async def test_what_a_block_has_changed_itself_is_not_known_from_before(knowing):
+    here, _ = knowing
+    for _ in range(2):
+        async with here.read() as db:
+            await db.known(KNOWN, wanted="a")
+    async with here.write() as db:
+        await db.run(OTHER, {"said": "own"})
+        assert (await db.known(KNOWN, wanted="a")).value == "own"
+    async with here.read() as db:
+        assert (await db.known(KNOWN, wanted="a")).value == "own"

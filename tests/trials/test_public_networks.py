@@ -4,14 +4,18 @@ Each that is read is solved with its own loads, once as it was read and once in 
 SEP2_CIRCUITS names a folder of further circuits, such as those of packages that ship some.
 """
 
+import atexit
 import inspect
 import json
 import os
 import re
+import shutil
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +92,28 @@ def of_simbench() -> Iterator[tuple[str, Callable[[Path], Path]]]:
 
     for code in simbench.collect_all_simbench_codes():
         if code.startswith(ALL_SCENARIOS) or code.endswith("-0-sw"):
-            yield f"simbench {code}", partial(_saved, partial(simbench.get_simbench_net, code))
+            yield f"simbench {code}", partial(_saved, partial(_simbench, code))
+
+
+def _simbench(code: str) -> Any:
+    import simbench
+
+    return simbench.get_simbench_net(code, input_path=_without_profiles(int(code.split("-")[-2])))
+
+
+@cache
+def _without_profiles(scenario: int) -> str:
+    """A copy of simbench's tables of a scenario with one row of each year's profile, which are most of what is read."""
+    import simbench
+
+    source = Path(simbench.__file__).parent / "networks" / f"1-complete_data-mixed-all-{scenario}-sw"
+    folder = Path(tempfile.mkdtemp(prefix="simbench-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    for path in source.glob("*.csv"):
+        with path.open(encoding="utf-8") as lines:
+            most = 2 if path.stem.endswith("Profile") else None
+            (folder / path.name).write_text("".join(islice(lines, most)), encoding="utf-8")
+    return str(folder)
 
 
 def _saved(make: Callable[[], Any], folder: Path) -> Path:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import subprocess
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
 from envelope.demo.market import day, opening
 from envelope.demo.market.day import Result
+from envelope.demo.market.outcome import stamp
 from envelope.demo.utility import command
 from sep2.terminal import log_to, say_json
 
@@ -47,7 +49,7 @@ def market(
     console.print(f"Picture: {_draw(folder / PICTURE, found)}", highlight=False)
     if as_json:
         said = {**asdict(found), "evidence_verified": is_good, "seconds": round(time.monotonic() - began, 1)}
-        del said["pack"], said["power_w"]
+        del said["pack"], said["intervals"]
         say_json(json.dumps(said))
     if not (is_good and found.same_pack):
         raise typer.Exit(1)
@@ -67,6 +69,10 @@ def sentences(found: Result, *, is_good: bool) -> list[str]:
         f" {found.lost_envelope_wh / 1000:.1f} kWh. Delivered of what was instructed: {found.delivered_share:.1%}.",
         f"Did not keep the override: {named}. Acknowledged after {found.acknowledged_s} s.",
         f"Firm capacity: cannot tell, 1 of {found.firm_needed} events that it takes.",
+        f"North's batteries kept their bands of the plan in {found.kept} of {found.tested} intervals,"
+        f" {found.each} of each; none is believed below 96.",
+        f"Baseline of one site on the next evening: {found.baseline_w / 1000:.1f} kW drawn without the curtailed day,"
+        f" {found.baseline_limited_w / 1000:.1f} kW with it; metered: {found.metered_w / 1000:.1f} kW.",
         f"Evidence: {PACK} is {'good' if is_good else 'NOT good'} by itself, and"
         f" {'the same, octet by octet,' if found.same_pack else 'NOT the same'} when it is made again.",
     ]
@@ -79,22 +85,31 @@ def _verified(pack: Path) -> bool:
 
 
 def _draw(path: Path, found: Result) -> Path:
-    """Draw what North's batteries fed in, beside what was awarded, and return the picture's file."""
+    """Draw plan, envelope, award and what was measured on one axis, and return the picture's file."""
     from matplotlib.figure import Figure
 
-    midnight = day.stamp(opening.DAY)
-    hours = [(at - midnight) / 3600 for at, _ in found.power_w]
-    figure = Figure(figsize=(9.0, 4.0), layout="constrained")
+    midnight = stamp(opening.DAY)
+    rows = found.intervals
+    hours = [(one.start - midnight) / 3600 for one in rows]
+    figure = Figure(figsize=(9.0, 4.5), layout="constrained")
     axes = figure.subplots()
-    axes.step(hours, [watts / 1000 for _, watts in found.power_w], where="post", label="fed in")
-    axes.axhline(found.planned_w / 1000, linestyle="--", color="grey", label="awarded, 16:00 to 20:00")
-    begin, end = ((day.stamp(at) - midnight) / 3600 for at in (day.TRIP, day.RELEASE))
+    series: dict[str, tuple[list[float | None], dict[str, Any]]] = {
+        "envelope": ([one.envelope_w for one in rows], {"color": "tab:green"}),
+        "limit in force": ([one.limit_w for one in rows], {"color": "tab:red", "linestyle": ":"}),
+        "plan": ([found.planned_w] * len(rows), {"color": "tab:orange", "linewidth": 3.5, "alpha": 0.5}),
+        "award and dispatch": ([one.instructed_w for one in rows], {"color": "grey", "linestyle": "--"}),
+        "measured": ([one.measured_w for one in rows], {"color": "tab:blue"}),
+    }
+    for label, (values, how) in series.items():
+        watts = [math.nan if one is None else one / 1000 for one in values]
+        axes.step(hours, watts, where="post", label=label, **how)
+    begin, end = ((stamp(at) - midnight) / 3600 for at in (day.TRIP, day.RELEASE))
     axes.axvspan(begin, end, alpha=0.15, color="tab:red", label="override")
     axes.set_xlim(hours[0], hours[-1])
     axes.set_xlabel("hour of the day")
     axes.set_ylabel("kW")
     axes.set_title("North's batteries on the market's day")
     axes.legend(loc="lower right")
-    axes.set_ylim(bottom=0.0)
+    axes.set_ylim(0.0, 1.1 * found.planned_w / 1000)
     figure.savefig(path, dpi=110)
     return path

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
+from envelope.demo.market import outcome
 from envelope.demo.market.network import FEEDERS, RATED_W
 from envelope.demo.market.opening import DAY, House, members_of
+from envelope.demo.market.outcome import Interval, stamp
 from envelope.demo.registration import prove_meters
 
 Say = Callable[[str], None]
@@ -44,19 +45,23 @@ class Result:
     delivered_share: float
     firm_needed: int
     moved: int
-    power_w: tuple[tuple[int, float], ...]
-    """when, and what North's batteries fed in all"""
+    tested: int
+    kept: int
+    """intervals in which bands of North's plan were tested, and those in which they were kept"""
+    each: int
+    """of those tested, how many of each battery at most"""
+    baseline_w: int
+    baseline_limited_w: int
+    metered_w: int
+    """of one site on the next evening: drawn by its baseline without the curtailed day, with it, and by its meter"""
+    intervals: tuple[Interval, ...]
     pack: bytes
     same_pack: bool
 
 
-def stamp(at: datetime) -> int:
-    """Return a moment in epoch seconds."""
-    return int(at.timestamp())
-
-
 async def play(house: House, say: Say) -> Result:
     """Play the day before, the day, and the day after; say what happens as it does."""
+    await outcome.play_earlier(house)
     deliverable = await _deliverable(house)
     said = ", ".join(f"{name} {watts / 1000:.0f} kW" for name, watts in deliverable.items())
     say(f"D-1 08:00  The engine's limits leave North's batteries: {said}.")
@@ -133,6 +138,7 @@ async def _commit(house: House) -> list[int]:
 
 async def _until_override(house: House, planned: int, say: Say) -> tuple[int, int]:
     """Play until feeder B is overloaded; return the number of the override, and how long North took to answer."""
+    await outcome.play_afternoon(house, -1)
     await house.pass_until(EVENT_FROM - timedelta(hours=2))
     await house.pass_until(EVENT_FROM, step_s=1800)
     await _instruct(house, "dispatch", planned)
@@ -182,23 +188,9 @@ async def _move(house: House, held: Sequence[int]) -> int:
 
 
 async def _after(house: House, before: tuple[dict[str, int], str, int], event: tuple[int, int, int]) -> Result:
-    """Settle what came of the evening, and pack the evidence of it twice."""
+    """Settle what came of the evening, and look at it."""
     await house.pass_until(DAY + timedelta(hours=24, minutes=30))
-    span = {"aggregation": "North VPP", "start": stamp(EVENT_FROM), "end": stamp(EVENT_UNTIL)}
-    settled = await house.ask("POST", "/market/settle", span)
-    now = house.clients.clock.now()
-    packs = [await _pack(house, span, now) for _ in range(2)]
-    found = await house.ask(
-        "GET", f"/market/settlements/North VPP/intervals?limit=500&start={stamp(TRIP)}&end={stamp(RELEASE)}"
-    )
-    named = sorted({one["der"] for one in found["items"] if one["der"] and one["state"] == "breach"})
-    columns = [house.batteries.names.index(name) for name in members_of("North")]
-    began = stamp(EVENT_FROM)
-    power = tuple(
-        (at, float(watts[columns].sum()))
-        for at, watts in house.batteries.history
-        if began <= at <= stamp(EVENT_UNTIL + timedelta(minutes=30))
-    )
+    found = await outcome.look(house, (EVENT_FROM, EVENT_UNTIL), (TRIP, RELEASE))
     deliverable, verdict, planned = before
     number, waited_s, moved = event
     return Result(
@@ -207,19 +199,19 @@ async def _after(house: House, before: tuple[dict[str, int], str, int], event: t
         planned_w=planned,
         override=number,
         acknowledged_s=waited_s,
-        named=tuple(named),
-        lost_override_wh=settled["lost_override_wh"],
-        lost_envelope_wh=settled["lost_envelope_wh"],
-        delivered_share=settled["delivered_share"],
-        firm_needed=settled["firm"]["needed"],
+        named=found.named,
+        lost_override_wh=found.settled["lost_override_wh"],
+        lost_envelope_wh=found.settled["lost_envelope_wh"],
+        delivered_share=found.settled["delivered_share"],
+        firm_needed=found.settled["firm"]["needed"],
         moved=moved,
-        power_w=power,
-        pack=packs[0],
-        same_pack=packs[0] == packs[1],
+        tested=found.tested,
+        kept=found.kept,
+        each=found.each,
+        baseline_w=round(found.baselines.without_w),
+        baseline_limited_w=round(found.baselines.with_w),
+        metered_w=round(found.baselines.metered_w),
+        intervals=found.intervals,
+        pack=found.packs[0],
+        same_pack=found.packs[0] == found.packs[1],
     )
-
-
-async def _pack(house: House, span: dict[str, Any], as_of: int) -> bytes:
-    made = await house.ask("POST", "/market/evidence", {**span, "as_of": as_of})
-    shown = await house.ask("GET", f"/market/evidence/{made['id']}")
-    return base64.b64decode(shown["content"])

@@ -38,6 +38,9 @@ name = "demo"
 interval_s = 300
 [location]
 scope = "multi"
+# So that the day of the event shows what a curtailed day would do to a baseline.
+[baseline]
+drop_event_days = false
 """
 SETTINGS = """\
 

@@ -7,18 +7,14 @@ from sqlalchemy import Row
 
 from sep2.admin.market.common import as_of, now_of, party_id, profiles_of
 from sep2.admin.types import market_register as t
-from sep2.operations.market import aggregations, ders, entries, grouping
-from sep2.operations.market.aggregations import APPROVED, EFFECTIVE
+from sep2.operations.market import aggregations, entries, grouping, system_operators
 from sep2.partner.common import written
 from sep2.rest.route import Request, listed, page
 from sep2.rest.types import Done, Listed, Nothing
 from sep2.rules.market.profiles import read_profile
 from sep2.rules.market.register import AggregationFacts
-from sep2.rules.market.shares import factors
 from sep2.store.market import register
 from sep2.store.market.facts import AsOf
-
-ACTIVE = "active"
 
 
 async def list_aggregations(rq: Request, asked: t.RegisterQuery) -> Listed[t.Aggregation]:
@@ -138,14 +134,8 @@ async def shown(rq: Request, name: str, time: AsOf) -> t.Aggregation:
 
 async def _aggregations(rq: Request, rows: Sequence[Row[Any]], time: AsOf) -> list[t.Aggregation]:
     """Aggregations with their effective members, in two statements however many they are."""
-    members = [
-        one
-        for one in await register.members_of(rq.db, [row.id for row in rows], time)
-        if one.state == EFFECTIVE and one.valid_from <= time.valid
-    ]
-    rated = await register.entries(rq.db, "der", {one.component_der_id for one in members}, time)
-    watts = {one.id: ders.said_of(one).max_gen_w for one in rated}
-    return [_of(rq, row, [one for one in members if one.aggregation_id == row.id], watts) for row in rows]
+    members, watts = await system_operators.effective(rq.db, [row.id for row in rows], time)
+    return [_of(rq, row, members[row.id], watts) for row in rows]
 
 
 def _of(rq: Request, row: Row[Any], members: Sequence[Row[Any]], watts: dict[int, int]) -> t.Aggregation:
@@ -154,29 +144,17 @@ def _of(rq: Request, row: Row[Any], members: Sequence[Row[Any]], watts: dict[int
     return t.Aggregation(
         name=row.name,
         party=row.party_name,
-        status=status_of(row.status, said, members),
+        status=aggregations.status_of(row.status, said, members),
         market_agent=said.market_agent or profile.roles.market_agent,
         dispatch_agent=said.dispatch_agent or profile.roles.dispatch_agent,
         members=len(members),
         members_max_gen_w=sum(watts.get(one.component_der_id, 0) * one.share_ppm // 1_000_000 for one in members),
-        factors_ppm=_factors(members, watts),
+        factors_ppm=system_operators.node_factors(members, watts),
         **{name: getattr(said, name) for name in ("profile", "model", "iso_nodes", "services", "inject_w", "reduce_w")},
         telemetry_class=said.telemetry_class,
         iso_resource_id=said.iso_resource_id,
         **{name: getattr(row, name) for name in ("version", "valid_from", "valid_to", "recorded_at", "recorded_by")},
     )
-
-
-def status_of(stored: str, said: AggregationFacts, members: Sequence[Row[Any]]) -> str:
-    """How an aggregation stands: one that is approved is active once it has its id and a member."""
-    return ACTIVE if stored == APPROVED and said.iso_resource_id and members else stored
-
-
-def _factors(members: Sequence[Row[Any]], watts: dict[int, int]) -> dict[str, int]:
-    weights: dict[str, int] = {}
-    for one in members:
-        weights[one.iso_node] = weights.get(one.iso_node, 0) + watts.get(one.component_der_id, 0) * one.share_ppm
-    return factors(weights)
 
 
 def _member(row: Row[Any]) -> t.Member:

@@ -44,7 +44,7 @@ async def add_party(rq: Request, asked: t.NewParty) -> t.Party:
 async def set_party(rq: Request, asked: t.PartyChange) -> t.Party:
     """The party with what is named changed, from some time on."""
     row = await entries.find(rq.db, "party", rq.ids["party"], _from(rq, asked.valid_from))
-    said = {name: getattr(asked, name) for name in PartyFacts.__struct_fields__}
+    said = {name: getattr(asked, name, None) for name in PartyFacts.__struct_fields__}
     await parties.set_party(rq.db, row, said, written(rq, asked.valid_from))
     return await _party(rq, row.name, _from(rq, asked.valid_from))
 

@@ -117,7 +117,8 @@ async def _tell_party(rq: Request, row: Row[Any], kind: str, data: dict[str, Any
     aggregation = await register.entry(rq.db, "aggregation", row.aggregation_id, now_of(rq))
     if aggregation is None:
         return
-    isos = await system_operators.of_market(rq.db, aggregation.profile, rq.now) if also_iso else []
+    market = aggregation.profile, rq.now
+    isos = await system_operators.of_market(rq.db, *market, is_test=aggregation.is_test) if also_iso else []
     tellings = [messages.Telling(one, kind, row.aggregation_name, data) for one in (aggregation.party_id, *isos)]
     await messages.tell(rq.db, tellings, rq.now)
 

@@ -26,6 +26,7 @@ from sep2.store.market import register
 from sep2.store.market.facts import AsOf
 
 LONGEST_S = 31 * 86_400 + 3600
+USUAL_S = 30 * 86_400
 
 
 class NotOver(BadValue):
@@ -50,13 +51,13 @@ async def show_settlement(rq: Request, asked: t.SettlementQuery) -> t.Settlement
     """What came of a time, by what was settled until then."""
     identity = await entries.identity(rq.db, "aggregation", rq.ids["aggregation"])
     rules = await _rules(rq, identity)
-    return await _statement(rq, identity, (asked.start, asked.end), rules, known_at=asked.known_at)
+    return await _statement(rq, identity, _asked(rq, asked), rules, known_at=asked.known_at)
 
 
 async def list_intervals(rq: Request, asked: t.IntervalQuery) -> Listed[t.Interval]:
     """Settled intervals with each DER's part, the earliest first; without consent nothing measured of a DER."""
     identity = await entries.identity(rq.db, "aggregation", rq.ids["aggregation"])
-    rows = await stored.of(rq.db, identity.id, asked.start, asked.end, known_at=asked.known_at)
+    rows = await stored.of(rq.db, identity.id, *_asked(rq, asked), known_at=asked.known_at)
     first = max(0, row_number(asked.after or ""))
     part = rows[first : first + asked.limit]
     agreed = await _agreed(rq, part)
@@ -91,6 +92,11 @@ async def show_baseline(rq: Request, asked: t.BaselineQuery) -> t.BaselineShown:
         hours=hours,
         reduced_wh=found.reduced_wh,
     )
+
+
+def _asked(rq: Request, asked: t.SettlementQuery | t.IntervalQuery) -> tuple[int, int]:
+    end = rq.now if asked.end is None else asked.end
+    return max(0, end - USUAL_S) if asked.start is None else asked.start, end
 
 
 def _span(asked: t.NewSettlement, rules: Rules) -> tuple[int, int]:

@@ -63,6 +63,8 @@ class Party(Struct, frozen=True, kw_only=True):
     market_ids: dict[str, str]
     programmes: list[str]
     agreement: Agreement | None
+    test: bool
+    """whether it only rehearses"""
     certificates: list[PartyCertificate]
     version: int
     valid_from: int

@@ -29,10 +29,10 @@ class NewSettlement(Asked, frozen=True, kw_only=True):
 
 
 class SettlementQuery(Asked, frozen=True, kw_only=True):
-    """A time, as it was known at some time."""
+    """A time, as it was known at some time; without a start the 30 days until its end, without an end until now."""
 
-    start: Epoch
-    end: Epoch
+    start: Epoch | None = None
+    end: Epoch | None = None
     known_at: Epoch | None = None
 
 
@@ -107,10 +107,10 @@ class Settlement(Struct, frozen=True, kw_only=True):
 
 
 class IntervalQuery(Span, frozen=True, kw_only=True):
-    """The intervals in a time, each with its DERs; as they were known at some time."""
+    """The intervals in a time, each with its DERs; as they were known at some time, and without one as above."""
 
-    start: Epoch
-    end: Epoch
+    start: Epoch | None = None
+    end: Epoch | None = None
     known_at: Epoch | None = None
 
 

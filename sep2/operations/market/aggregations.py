@@ -30,6 +30,8 @@ PROPOSED, UNDER_REVIEW, APPROVED, SUSPENDED, RETIRING, RETIRED = (
     "retired",
 )
 """What an aggregation is; one that is approved is active once the system operator has given it an id."""
+ACTIVE = "active"
+"""What is shown of one that is approved and takes part."""
 TAKES_PART = (APPROVED, SUSPENDED, RETIRING)
 EFFECTIVE, REFUSED = "effective", "refused"
 """What a member is beside proposed."""
@@ -61,6 +63,11 @@ class NewMember(NamedTuple):
 def said_of(row: Row[Any]) -> AggregationFacts:
     """What is known of an aggregation."""
     return msgspec.json.decode(row.body, type=AggregationFacts)
+
+
+def status_of(stored: str, said: AggregationFacts, members: Sequence[Row[Any]]) -> str:
+    """How an aggregation stands: one that is approved is active once it has its id and a member."""
+    return ACTIVE if stored == APPROVED and said.iso_resource_id and members else stored
 
 
 def _columns(said: AggregationFacts, status: str) -> dict[str, Any]:

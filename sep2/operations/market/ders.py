@@ -100,21 +100,22 @@ async def _name_faults(db: Connection, new: Sequence[NewDer]) -> list[Fault]:
 async def _account_faults(db: Connection, new: Sequence[NewDer], beside: Collection[int]) -> list[Fault]:
     """One open record for each meter and serial number, and for each account and serial number."""
     rows = await register.of_accounts(db, {one.said.meter_id for one in new}, {one.said.edc_account for one in new})
+    rehearse = await register.test_parties(db, {one.party_id for one in new})
     there = {
-        field: [((getattr(row, field), row.serial), Fact(row.valid_from, row.valid_to, {})) for row in rows
+        field: [((row.is_test, getattr(row, field), row.serial), Fact(row.valid_from, row.valid_to, {})) for row in rows
                 if row.component_der_id not in beside]
         for field in ("meter_id", "edc_account")
     }  # fmt: skip
     found = []
     for field, several in there.items():
-        held: dict[tuple[str, str], list[Fact]] = {}
+        held: dict[tuple[bool, str, str], list[Fact]] = {}
         for key, fact in several:
             held.setdefault(key, []).append(fact)
         for one in new:
-            key = (getattr(one.said, field), one.said.serial)
+            key = (one.party_id in rehearse, getattr(one.said, field), one.said.serial)
             if any(fact.overlaps(one.start, None) for fact in held.get(key, ())):
                 bound = "one that no other DER with this serial number has at that time"
-                found.append(Fault(f"{one.path}{field}", "duplicate", key[0], bound))
+                found.append(Fault(f"{one.path}{field}", "duplicate", key[1], bound))
             held.setdefault(key, []).append(Fact(one.start, None, {}))
     return _once_per_entry(found)
 

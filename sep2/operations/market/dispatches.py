@@ -220,7 +220,7 @@ async def _tell(db: Connection, row: Row[Any], parts: Sequence[Part], now: int) 
     without_ders = {name: said for name, said in told.items() if name != "beyond_limit"}
     copies = [
         Telling(number, kind, row.aggregation_name, without_ders)
-        for number in await system_operators.of_market(db, aggregation.profile, now)
+        for number in await system_operators.of_market(db, aggregation.profile, now, is_test=aggregation.is_test)
     ]
     await messages.tell(db, [Telling(aggregation.party_id, kind, row.aggregation_name, told), *copies], now)
 
@@ -281,7 +281,7 @@ async def alarms(db: Connection, now: int) -> dict[str, dict[str, Wanted]]:
     """The alarms that dispatches deserve which are not over, by code and aggregation."""
     beyond: dict[str, Wanted] = {}
     late: dict[str, Wanted] = {}
-    rows = await stored.every(db, stored.Which(start=now))
+    rows = [row for row in await stored.every(db, stored.Which(start=now)) if not row.is_test]
     parts = await stored.shares_by_dispatch(db, [row.id for row in rows])
     for row in rows:
         over = [one for one in parts[row.id] if one.cause]

@@ -56,7 +56,7 @@ async def _made(db: Connection, name: str, now: int) -> int:
 async def _wanted(db: Connection, now: int) -> dict[str, set[int]]:
     """The devices of each aggregation that takes part, or did."""
     effective = await register.effective(db, now)
-    known = await register.every_aggregation(db, AsOf(now))
+    known = [row for row in await register.every_aggregation(db, AsOf(now)) if not row.is_test]
     status = {row.id: row.status for row in known}
     ders = await register.entries(db, "der", {row.component_der_id for row in effective}, AsOf(now))
     devices = await seen.devices_of(db, ders)

@@ -41,7 +41,7 @@ async def announce(db: Connection, row: Row[Any], kind: NoticeClass, now: int) -
         for n, wanted in enumerate(notices(kind, now, row.start, rules), 1):
             rows.append(_notice(row, row.party_id, n, wanted.at, answer_s=wanted.answer_by - wanted.at))
     if "iso" in rules.notify:
-        isos = await system_operators.of_market(db, row.profile, now)
+        isos = await system_operators.of_market(db, row.profile, now, is_test=row.is_test)
         rows += [_notice(row, number, 1, now, answer_s=0, must_answer=False) for number in isos]
     await stored.add_notices(db, rows)
     for one in await stored.notices(db, [row.id]):

@@ -123,6 +123,7 @@ def _faults(new: NewMarketOverride, rules: OverrideRules, now: int) -> list[Faul
 
 def _desks(row: Row[Any], new: NewMarketOverride, devices: Sequence[int], shares: Mapping[str, Limits]) -> NewOverride:
     said = {name: getattr(new.said, name) for name in NewOverride.__dataclass_fields__}
+    said["is_rehearsal"] = bool(row.is_test)
     return NewOverride(
         **{**said, "scope": SCOPE, "subject": row.name, "subject_id": row.id, "devices": devices, "shares": shares}
     )

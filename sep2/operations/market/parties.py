@@ -38,7 +38,7 @@ async def add_party(db: Connection, name: str, said: PartyFacts, written: Writte
     """The number of a new party."""
     await entries.check_name(db, "party", name)
     refuse(party_faults(said))
-    (number,) = await entries.add(db, "party", [(name, {})], written)
+    (number,) = await entries.add(db, "party", [(name, {"is_test": said.test})], written)
     await facts.add(db, party_fact, [(number, Fact(written.start, None, _columns(said)))], written)
     return number
 

@@ -69,10 +69,11 @@ class Report(NamedTuple):
 
 async def report(db: Connection, span: tuple[int, int], now: int) -> Report:
     """The report of [start, end) by what is known now."""
-    rows = await register.every_aggregation(db, AsOf(now))
-    members = await register.effective(db, now)
+    rows = [row for row in await register.every_aggregation(db, AsOf(now)) if not row.is_test]
+    ids = {row.id for row in rows}
+    members = [one for one in await register.effective(db, now) if one.aggregation_id in ids]
     held = await commitments.every(db, commitments.Which(start=span[0], end=span[1]))
-    told = await dispatches.every(db, dispatches.Which(start=span[0], end=span[1]))
+    told = await dispatches.every(db, dispatches.Which(start=span[0], end=span[1], aggregation_ids=ids))
     shares = await dispatches.shares(db, [row.id for row in told])
     of_each = [await _of_aggregation(db, row, span) for row in rows]
     parts = [one.lost_part for one in of_each if one.lost_part is not None]

@@ -66,12 +66,16 @@ async def _seen(db: Connection, subject: Subject, now: int) -> dict[int, DerSeen
             same_serial=[
                 other.name
                 for other in serials
-                if other.id != row.id and other.serial == row.serial and ders.said_of(other).make == facts.make
+                if other.id != row.id
+                and other.is_test == row.is_test
+                and other.serial == row.serial
+                and ders.said_of(other).make == facts.make
             ],
             same_meter=[
                 other.name
                 for other in meters
                 if other.meter_id == row.meter_id
+                and other.is_test == row.is_test
                 and other.edc_account != row.edc_account
                 and (other.valid_to is None or other.valid_to > now)
             ],

@@ -8,7 +8,6 @@ from sqlalchemy import Row
 
 from sep2.operations.judging import OnRecord, Policy, Window, verdicts_of
 from sep2.operations.limit_course import LimitRun, SaidTo, course_of
-from sep2.operations.market import ders
 from sep2.rules.market.intervals import BREACH, ENERGIES, OK, UNKNOWN, Facts, Outcome, outcome, state_of, whole
 from sep2.rules.market.profile import MarketProfile
 from sep2.rules.market.register import DerFacts
@@ -47,6 +46,7 @@ class Member(NamedTuple):
     der: Row[Any]
     device: seen.DeviceOf | None
     share: float
+    facts: DerFacts
 
 
 class Asked(NamedTuple):
@@ -134,7 +134,7 @@ def _judged(basis: Basis) -> _Verdicts:
 def _directions(member: Member, draws: bool) -> tuple[Direction, Direction]:
     """The direction that a member's meter is read in, then the other one that limits of it may be in."""
     both = (Direction.IMPORT, Direction.LOAD) if draws else (Direction.EXPORT, Direction.GENERATION)
-    return both if ders.said_of(member.der).metering == "site" else (both[1], both[0])
+    return both if member.facts.metering == "site" else (both[1], both[0])
 
 
 class _Way(NamedTuple):
@@ -154,7 +154,7 @@ class _Facts:
     def __init__(
         self, basis: Basis, member: Member, asked: Sequence[Sequence[Asked]], said: Mapping[int, SaidTo]
     ) -> None:
-        self.basis, self.member, self.asked, self.der = basis, member, asked, ders.said_of(member.der)
+        self.basis, self.member, self.asked = basis, member, asked
         self.able: list[int | None] = [None] * len(basis.starts)
         for one in basis.declared.get(member.row.der_name, ()):
             for n in basis.places(one.start, one.end):
@@ -179,7 +179,7 @@ class _Facts:
         span = self.basis.starts[n], self.basis.starts[n] + self.basis.step
         told = _told_w(self.asked[n], self.member.der.id, span)
         draws = told is not None and told < 0
-        way = self.ways.get(draws) or self.ways.setdefault(draws, self._way(self.der, draws=draws))
+        way = self.ways.get(draws) or self.ways.setdefault(draws, self._way(draws=draws))
         agreed, share = way.agreed_w, self.member.share
         if self.member.device is None:
             agreed_w = agreed * share if agreed else None
@@ -200,7 +200,7 @@ class _Facts:
         several = verdicts.get((self.member.device.id, way.reads))
         return known if several is None else _measured(known, several[n], way.sign, share)
 
-    def _way(self, der: DerFacts, *, draws: bool) -> _Way:
+    def _way(self, *, draws: bool) -> _Way:
         both = _directions(self.member, draws)
         names = [str(one) for one in sorted(both)]
 
@@ -209,6 +209,7 @@ class _Facts:
 
         held, beneath = self.courses or ([], [])
         at_it = there(held)
+        der = self.member.facts
         agreed = der.import_agreement_w if draws else der.export_agreement_w
         return _Way(both[0], -1 if draws else 1, agreed, at_it, at_it if beneath is held else there(beneath))
 

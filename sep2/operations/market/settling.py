@@ -11,7 +11,7 @@ from sqlalchemy import Row
 from sep2.errors import Conflict
 from sep2.operations.judging import Window, on_record
 from sep2.operations.limit_course import said_to
-from sep2.operations.market import aggregations, kept_bands
+from sep2.operations.market import aggregations, ders, ignored_limits, kept_bands
 from sep2.operations.market.outages import left
 from sep2.operations.market.settled_facts import Asked, Basis, Declared, Devices, Member, Rules, rows_of
 from sep2.rules.market.intervals import ENERGIES
@@ -55,6 +55,7 @@ class Prepared(NamedTuple):
     """with their versions"""
     old: Sequence[int]
     intervals: int
+    limits: ignored_limits.Settled
     last_run: int
     """the number of the last settlement of it that was known"""
 
@@ -91,14 +92,19 @@ async def prepare(
             by_der[earlier.der_name].append(Declared(earlier.der_name, earlier.start, end, earlier.available_w))
     devices = await _devices(db, members, starts, step)
     basis = Basis(starts, step, members, devices, await _instructed(db, row.id, span), by_der, rules)
-    made, changed, old = await asyncio.to_thread(_compared, basis, known)
-    return Prepared(row.id, span, step, rules, changed, old, made, await _last_run(db, row.id, span))
+    rows, changed, old = await asyncio.to_thread(_compared, basis, known)
+    limits = ignored_limits.tested_of(basis, rows)
+    return Prepared(row.id, span, step, rules, changed, old, len(rows), limits, await _last_run(db, row.id, span))
 
 
-def _compared(basis: Basis, known: Sequence[Row[Any]]) -> tuple[int, list[dict[str, Any]], list[int]]:
-    """How many rows there are, those that say something new with their versions, and the numbers of those before."""
+_Rows = list[dict[str, Any]]
+
+
+def _compared(basis: Basis, known: Sequence[Row[Any]]) -> tuple[_Rows, _Rows, list[int]]:
+    """All rows, those that say something new with their versions, and the numbers of those before."""
     before = {(one.component_der_id, one.start): one for one in known}
-    rows, changed, old = rows_of(basis), [], []
+    rows, old = rows_of(basis), list[int]()
+    changed: _Rows = []
     for one in rows:
         earlier = before.get((one["component_der_id"], one["start"]))
         if earlier is None:
@@ -106,7 +112,7 @@ def _compared(basis: Basis, known: Sequence[Row[Any]]) -> tuple[int, list[dict[s
         elif _BEFORE(earlier) != _NOW(one):
             changed.append({**one, "version": earlier.version + 1})
             old.append(earlier.id)
-    return len(rows), changed, old
+    return rows, changed, old
 
 
 async def keep(db: Connection, found: Prepared, written: Written) -> Settled:
@@ -126,7 +132,9 @@ async def keep(db: Connection, found: Prepared, written: Written) -> Settled:
         changed=len(found.changed),
         profile_sha256=fingerprint(found.rules.profile),
     )
-    await kept_bands.judge(db, found.aggregation_id, found.span, found.rules.profile, now=written.now)
+    profile = found.rules.profile
+    await kept_bands.judge(db, found.aggregation_id, found.span, profile, now=written.now)
+    await ignored_limits.judge(db, found.aggregation_id, found.limits, profile.credit, now=written.now)
     return Settled(found.intervals, len(found.changed))
 
 
@@ -143,7 +151,13 @@ async def _members(db: Connection, row: Row[Any], span: tuple[int, int]) -> list
     rated = await register.entries(db, "der", {one.component_der_id for one in found}, AsOf(span[0]))
     by_id, devices = {one.id: one for one in rated}, await seen.devices_of(db, rated)
     return [
-        Member(one, by_id[one.component_der_id], devices.get(one.component_der_id), one.share_ppm / WHOLE_PPM)
+        Member(
+            one,
+            by_id[one.component_der_id],
+            devices.get(one.component_der_id),
+            one.share_ppm / WHOLE_PPM,
+            ders.said_of(by_id[one.component_der_id]),
+        )
         for one in found
         if one.component_der_id in by_id
     ]

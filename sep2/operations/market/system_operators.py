@@ -30,10 +30,18 @@ def markets_of(party: Row[Any]) -> frozenset[str] | None:
     return frozenset(parties.said_of(party).market_ids) or None
 
 
-async def of_market(db: Connection, profile: str, now: int) -> list[int]:
-    """The numbers of the system operators of a market: those with an id there, or with no id anywhere."""
-    rows = await register.parties_of_kind(db, "iso", AsOf(now))
+async def of_market(db: Connection, profile: str, now: int, *, is_test: bool) -> list[int]:
+    """The numbers of the system operators of a market: those with an id there, or with no id anywhere.
+
+    is_test: those that only rehearse, and no others.
+    """
+    rows = [row for row in await register.parties_of_kind(db, "iso", AsOf(now)) if row.is_test == is_test]
     return [row.id for row in rows if (markets := markets_of(row)) is None or profile in markets]
+
+
+def _is_seen(party: Row[Any], row: Row[Any]) -> bool:
+    markets = markets_of(party)
+    return row.status in SEEN and row.is_test == party.is_test and (markets is None or row.profile in markets)
 
 
 async def find(db: Connection, party: Row[Any], name: str, time: AsOf) -> Row[Any]:
@@ -42,17 +50,14 @@ async def find(db: Connection, party: Row[Any], name: str, time: AsOf) -> Row[An
         row = await entries.find(db, "aggregation", name, time)
     except NotFound:
         raise entries.UnknownAggregation(name[:80]) from None
-    markets = markets_of(party)
-    if row.status not in SEEN or (markets is not None and row.profile not in markets):
+    if not _is_seen(party, row):
         raise entries.UnknownAggregation(name[:80])
     return row
 
 
 async def all_seen(db: Connection, party: Row[Any], time: AsOf) -> Sequence[Row[Any]]:
     """Every aggregation that a system operator may see."""
-    markets = markets_of(party)
-    every = await register.every_aggregation(db, time)
-    return [row for row in every if row.status in SEEN and (markets is None or row.profile in markets)]
+    return [row for row in await register.every_aggregation(db, time) if _is_seen(party, row)]
 
 
 async def register_resource(
@@ -65,29 +70,25 @@ async def register_resource(
     await aggregations.set_aggregation(db, row, {"iso_resource_id": resource_id}, own=own, written=written)
 
 
-async def distribution(
+async def effective(
     db: Connection, numbers: Collection[int], time: AsOf
-) -> tuple[Mapping[int, dict[str, int]], Mapping[int, int]]:
-    """By aggregation: the part of its effective members' ratings at each node, ppm, and how many members it has."""
-    rows = [one for one in await register.members_of(db, numbers, time) if _holds(one, time.valid)]
-    rated = {
-        one.id: max(said.max_gen_w, said.max_load_w)
-        for one in await register.entries(db, "der", {row.component_der_id for row in rows}, time)
-        for said in [ders.said_of(one)]
-    }
-    weights: dict[int, dict[str, int]] = {}
-    counts: dict[int, int] = {}
-    for row in rows:
-        counts[row.aggregation_id] = counts.get(row.aggregation_id, 0) + 1
-        if row.iso_node:
-            of_node = weights.setdefault(row.aggregation_id, {})
-            watts = rated.get(row.component_der_id, 0) * row.share_ppm
-            of_node[row.iso_node] = of_node.get(row.iso_node, 0) + watts
-    return {number: factors(found) for number, found in weights.items()}, counts
+) -> tuple[dict[int, list[Row[Any]]], dict[int, int]]:
+    """The effective members of some aggregations, by its number, and what each DER can inject, W."""
+    members: dict[int, list[Row[Any]]] = {number: [] for number in numbers}
+    for one in await register.members_of(db, numbers, time):
+        if one.state == EFFECTIVE and one.valid_from <= time.valid:
+            members[one.aggregation_id].append(one)
+    ids = {one.component_der_id for several in members.values() for one in several}
+    rated = await register.entries(db, "der", ids, time)
+    return members, {one.id: ders.said_of(one).max_gen_w for one in rated}
 
 
-def _holds(row: Row[Any], at: int) -> bool:
-    return row.state == EFFECTIVE and row.valid_from <= at and (row.valid_to is None or at < row.valid_to)
+def node_factors(members: Sequence[Row[Any]], watts: Mapping[int, int]) -> dict[str, int]:
+    """Distribution factors, ppm: the part of what members can inject that is at each node."""
+    weights: dict[str, int] = {}
+    for one in members:
+        weights[one.iso_node] = weights.get(one.iso_node, 0) + watts.get(one.component_der_id, 0) * one.share_ppm
+    return factors(weights)
 
 
 async def disclosed(db: Connection, der_ids: Collection[int], time: AsOf) -> set[int]:

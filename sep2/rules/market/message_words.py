@@ -25,8 +25,12 @@ def _notice(body: Body) -> str:
     answer = f"; answer by {told(by)}" if by is not None else ""
     return (
         f"Override {body['override']} ({body['class']}, {body['reason']}), {told_span(body['start'], body['end'])}: "
-        f"{_limits(body)}{_lost(body)}; notice {body['notice']}, sent {body['sent']} times{answer}."
+        f"{_limits(body)}{_lost(body)}; notice {body['notice']}, {_sent(body['sent'])}{answer}."
     )
+
+
+def _sent(count: int) -> str:
+    return "sent once" if count == 1 else f"sent {count} times"
 
 
 def _joined(body: Body) -> str:

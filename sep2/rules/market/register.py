@@ -56,6 +56,8 @@ class PartyFacts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     programmes: list[Line] = []
     """what it offers its customers, by name"""
     agreement: Agreement | None = None
+    test: bool = False
+    """whether it only rehearses: no control is ever issued for it; it stays so"""
 
 
 class DerFacts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

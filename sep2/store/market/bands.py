@@ -9,7 +9,7 @@ from sep2.rules.market.plans import OVERRIDDEN, Answer
 from sep2.store.connection import Connection
 from sep2.store.many import among
 from sep2.store.market.plan_tables import market_plan, member_band, plan_credit, plan_verdict, plan_version
-from sep2.store.market.tables import aggregation, component_der
+from sep2.store.market.tables import aggregation, component_der, party
 
 
 async def accepted(db: Connection, start: int, end: int) -> Sequence[Row[Any]]:
@@ -22,6 +22,7 @@ async def accepted(db: Connection, start: int, end: int) -> Sequence[Row[Any]]:
     query = select(*columns, market_plan.c.aggregation_id, aggregation.c.name.label("aggregation_name"))
     query = query.join_from(v, market_plan).join(aggregation, aggregation.c.id == market_plan.c.aggregation_id)
     query = query.join(verdict, (verdict.c.plan_version_id == v.c.id) & verdict.c.superseded_at.is_(None))
+    query = query.join(party, party.c.id == aggregation.c.party_id).where(party.c.is_test.is_(False))
     fits = or_(verdict.c.state == Answer.OK, (verdict.c.state == Answer.LIMIT) & (verdict.c.cause == OVERRIDDEN))
     stands = v.c.superseded_at.is_(None) & v.c.is_late.is_(False) & fits
     return await db.all(query.where(stands, v.c.end > start, v.c.start < end).order_by(v.c.id))

@@ -11,7 +11,7 @@ from sep2.store.keyset import Following, select_following
 from sep2.store.many import among
 from sep2.store.market.after_tables import dispatch, dispatch_share
 from sep2.store.market.facts import AsOf, holds, known
-from sep2.store.market.tables import aggregation, aggregation_fact, component_der
+from sep2.store.market.tables import aggregation, aggregation_fact, component_der, party
 
 
 class Which(NamedTuple):
@@ -28,8 +28,9 @@ class Which(NamedTuple):
 
 
 def _dispatches(which: Which) -> Select[Any]:
-    query = select(dispatch, aggregation.c.name.label("aggregation_name"))
+    query = select(dispatch, aggregation.c.name.label("aggregation_name"), party.c.is_test)
     query = query.join_from(dispatch, aggregation, aggregation.c.id == dispatch.c.aggregation_id)
+    query = query.join(party, party.c.id == aggregation.c.party_id)
     if which.received_by is not None:
         query = query.where(dispatch.c.received_at <= which.received_by)
     if not which.every:

@@ -25,6 +25,8 @@ class Which(NamedTuple):
     live_at: int | None = None
     markets: Collection[str] | None = None
     """the profiles of markets; None: of all"""
+    is_test: bool | None = None
+    """whether of rehearsals; None: both"""
 
 
 def _overrides() -> Select[Any]:
@@ -34,6 +36,7 @@ def _overrides() -> Select[Any]:
         aggregation.c.name.label("aggregation_name"),
         aggregation.c.party_id,
         party.c.name.label("party_name"),
+        party.c.is_test,
     )
     query = query.join_from(market_override, override, override.c.id == market_override.c.override_id)
     return query.join(aggregation, aggregation.c.id == market_override.c.aggregation_id).join(
@@ -50,23 +53,27 @@ async def listed(db: Connection, which: Which, page: Keyset) -> Following:
         query = query.where(market_override.c.aggregation_id == which.aggregation_id)
     if which.markets is not None:
         query = query.where(among(market_override.c.profile, list(which.markets)))
+    if which.is_test is not None:
+        query = query.where(party.c.is_test.is_(which.is_test))
     if which.live_at is not None:
         query = query.where(override.c.end > which.live_at, override.c.released.is_(None))
     return await select_following(db, query, page)
 
 
 async def touching(db: Connection, span: tuple[int, int], aggregation_id: int | None = None) -> Sequence[Row[Any]]:
-    """Overrides of one aggregation, or of all, that touch a time and were not released before it, the first first."""
+    """Overrides of one aggregation, or of all but rehearsals, that touch a time and were not released before it."""
     held = or_(override.c.released.is_(None), override.c.released > span[0])
     query = _overrides().where(override.c.start < span[1], override.c.end > span[0], held)
     if aggregation_id is not None:
         query = query.where(market_override.c.aggregation_id == aggregation_id)
+    else:
+        query = query.where(party.c.is_test.is_(False))
     return await db.all(query.order_by(market_override.c.id))
 
 
 async def standing(db: Connection, now: int) -> Sequence[Row[Any]]:
-    """Overrides of aggregations that hold or are to come, the first first."""
-    query = _overrides().where(override.c.end > now, override.c.released.is_(None))
+    """Overrides of aggregations that hold or are to come and are no rehearsals, the first first."""
+    query = _overrides().where(override.c.end > now, override.c.released.is_(None), party.c.is_test.is_(False))
     return await db.all(query.order_by(market_override.c.id))
 
 
@@ -161,7 +168,7 @@ async def uncopied(db: Connection, most: int) -> Sequence[Row[Any]]:
     """Overrides of which the system operator's folder does not hold the last state."""
     c = market_override.c
     behind = or_(c.copied < 1, and_(c.copied < 2, c.over_told.is_not(None)))
-    return await db.all(_overrides().where(behind).order_by(c.id).limit(most))
+    return await db.all(_overrides().where(behind, party.c.is_test.is_(False)).order_by(c.id).limit(most))
 
 
 async def unreasoned(db: Connection, now: int) -> Sequence[Row[Any]]:

@@ -141,3 +141,22 @@ plan_credit = Table(
     sqlite_autoincrement=True,
 )
 """How a member kept its bands on a settled day, and how far bands of it are believed from then on."""
+
+ignored_limit = Table(
+    "ignored_limit",
+    metadata,
+    number(),
+    to(aggregation),
+    to(component_der),
+    Column("direction", String(8), nullable=False),  # import export
+    time("since"),  # the interval in which it was last far beyond a limit
+    Column("excess_ppm", Integer, nullable=False),  # of what the member can do
+    Column("kept", Integer, nullable=False),  # intervals since
+    Column("needed", Integer, nullable=False),  # until it is taken at its limits again
+    time("counted_until"),  # the end of the last settled time that is counted in it
+    time("recorded_at"),
+    time("superseded_at", nullable=True),
+    Index(None, "component_der_id"),
+    sqlite_autoincrement=True,
+)
+"""Members that went far beyond a limit; one row stands for each and direction."""

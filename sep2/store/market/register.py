@@ -38,17 +38,23 @@ def _entries(noun: str, time: AsOf) -> Select[Any]:
     query = select(identity, *own).join_from(identity, fact, fact.c[f"{identity.name}_id"] == identity.c.id)
     query = query.where(there(identity, time.known), holds(fact, time))
     if noun != "party":
-        query = query.add_columns(party.c.name.label("party_name"))
+        query = query.add_columns(party.c.name.label("party_name"), party.c.is_test)
         query = query.join(party, party.c.id == identity.c.party_id)
     return query
 
 
 async def aggregations_listed(
-    db: Connection, time: AsOf, page: Keyset, *, markets: Collection[str] | None, statuses: Collection[str]
+    db: Connection,
+    time: AsOf,
+    page: Keyset,
+    *,
+    markets: Collection[str] | None,
+    statuses: Collection[str],
+    is_test: bool,
 ) -> Following:
-    """Aggregations of some markets (None: of all) with one of some statuses, by name."""
+    """Aggregations of some markets (None: of all) with one of some statuses, by name; is_test: those of rehearsals."""
     t = aggregation_fact
-    query = _entries("aggregation", time).where(among(t.c.status, list(statuses)))
+    query = _entries("aggregation", time).where(among(t.c.status, list(statuses)), party.c.is_test.is_(is_test))
     if markets is not None:
         query = query.where(among(t.c.profile, list(markets)))
     return await select_following(db, query.order_by(aggregation.c.name_key, aggregation.c.id), page)
@@ -148,7 +154,8 @@ async def of_accounts(db: Connection, meters: Collection[str], accounts: Collect
     columns = [
         t.c[name] for name in ("component_der_id", "meter_id", "edc_account", "serial", "valid_from", "valid_to")
     ]
-    query = select(*columns, component_der.c.name, component_der.c.party_id).join_from(t, component_der)
+    query = select(*columns, component_der.c.name, component_der.c.party_id, party.c.is_test)
+    query = query.join_from(t, component_der).join(party, party.c.id == component_der.c.party_id)
     query = query.where(component_der.c.removed.is_(None), known(t, None))
     return await db.all(query.where(or_(among(t.c.meter_id, list(meters)), among(t.c.edc_account, list(accounts)))))
 
@@ -161,9 +168,15 @@ async def at_connection(db: Connection, name: str) -> Sequence[Row[Any]]:
 
 
 async def ders_at(db: Connection, connections: Collection[str], time: AsOf) -> Sequence[Row[Any]]:
-    """Every DER that is at one of these connections then."""
+    """Every DER that is at one of these connections then, of parties that do not only rehearse."""
     query = _entries("der", time).where(among(component_der_fact.c.connection_name, list(connections)))
-    return await db.all(query)
+    return await db.all(query.where(party.c.is_test.is_(False)))
+
+
+async def test_parties(db: Connection, numbers: Collection[int]) -> set[int]:
+    """Which of some parties only rehearse."""
+    query = select(party.c.id).where(among(party.c.id, list(numbers)), party.c.is_test)
+    return {row.id for row in await db.all(query)}
 
 
 async def with_serials(db: Connection, serials: Collection[str], time: AsOf) -> Sequence[Row[Any]]:
@@ -195,6 +208,7 @@ async def parties_of_kind(db: Connection, kind: str, time: AsOf) -> Sequence[Row
 
 
 async def ders_below(db: Connection, place_id: int, time: AsOf) -> Sequence[Row[Any]]:
-    """Every DER whose connection is at a place or below it then."""
+    """Every DER whose connection is at a place or below it then, of parties that do not only rehearse."""
     there = select(connection.c.connection_id).where(connection.c.place_id.in_(select(below(place_id).c.id)))
-    return await db.all(_entries("der", time).where(component_der_fact.c.connection_name.in_(there)))
+    query = _entries("der", time).where(component_der_fact.c.connection_name.in_(there))
+    return await db.all(query.where(party.c.is_test.is_(False)))

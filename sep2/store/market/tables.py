@@ -8,7 +8,19 @@ holds, and `recorded_at` to `superseded_at`, when it was what we knew. Nothing o
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, String, Table, Text, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    false,
+    text,
+)
 
 from sep2.store.columns import metadata, number, time, to
 
@@ -51,8 +63,10 @@ def _facts(name: str, of: Table, columns: Sequence[Column[Any]], *indexes: Index
 
 _LIVE = text("removed IS NULL")
 
-party = _identity("party")
-"""Aggregators, system operators, regulators and others whom the market knows."""
+party = _identity("party", Column("is_test", Boolean, nullable=False, server_default=false()))
+"""Aggregators, system operators, regulators and others whom the market knows.
+
+A test party is for drills: it is answered as any other, and no control, no limit and nobody else counts its entries."""
 
 party_fact = _facts(
     "party_fact",

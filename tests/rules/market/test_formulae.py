@@ -13,6 +13,7 @@ from sep2.rules.market import columns
 from sep2.rules.market.clocks import day_bounds
 from sep2.rules.market.credit import DAY_S, KeptDay, firm_ratio, next_credit, target_credit
 from sep2.rules.market.deliverables import Deliverable
+from sep2.rules.market.ignoring import Ignoring, LimitedInterval, after
 from sep2.rules.market.plans import (
     Answer,
     Presence,
@@ -115,6 +116,21 @@ def test_credit_falls_at_once_and_rises_slowly():
     while credit < 0.75:
         credit, days = next_credit(credit, 0.75, 1, rules), days + 1
     assert days == 8
+
+
+def test_a_member_far_beyond_its_limit_is_taken_at_it_again_once_it_has_kept_it():
+    def day(n: int, *parts: float) -> list[LimitedInterval]:
+        return [LimitedInterval(n * DAY_S + 300 * k, part) for k, part in enumerate(parts)]
+
+    assert after(None, day(0, 0, 0.1, 0.2, 0), DAY_S, 0.2) is None
+    first = after(None, day(1, 0, 0.3, 0, 0.1, 0), 2 * DAY_S, 0.2)
+    assert first == Ignoring(DAY_S + 300, 0.3, 2, 2 * DAY_S)
+    # The same day settled again counts nothing twice; another day goes on, and another excess begins anew.
+    assert after(first, day(1, 0, 0.3, 0, 0.1, 0), 2 * DAY_S, 0.2) == first
+    assert after(first, day(2, 0, 0, 0.1), 3 * DAY_S, 0.2) == first._replace(kept=4, counted_until=3 * DAY_S)
+    assert after(first, day(2, 0, 0.5, 0), 3 * DAY_S, 0.2) == Ignoring(2 * DAY_S + 300, 0.5, 1, 3 * DAY_S)
+    # One that is found late, on a day that was counted, takes back what came before it.
+    assert after(first, day(1, 0, 0.3, 0, 0.4, 0), 2 * DAY_S, 0.2) == Ignoring(DAY_S + 900, 0.4, 1, 2 * DAY_S)
 
 
 def test_firm_capacity_needs_22_events_and_then_counts_from_below():

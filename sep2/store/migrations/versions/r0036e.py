@@ -1,4 +1,4 @@
-"""Whom an override of an aggregation is for, so that it reaches those who join later."""
+"""Whom an override of an aggregation is for, so that it reaches those who join later; parties that only rehearse."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,12 +12,14 @@ COLUMNS = {"ders": "[]", "node": ""}
 
 
 def upgrade() -> None:
-    """Add the columns; an override that was sent before is for all members."""
+    """Add the columns; overrides that were sent before are for all members, and parties are none for tests."""
     for name, default in COLUMNS.items():
         op.add_column("market_override", sa.Column(name, sa.Text, nullable=False, server_default=default))
+    op.add_column("party", sa.Column("is_test", sa.Boolean, nullable=False, server_default=sa.false()))
 
 
 def downgrade() -> None:
     """Drop them."""
+    op.drop_column("party", "is_test")
     for name in COLUMNS:
         op.drop_column("market_override", name)

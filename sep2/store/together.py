@@ -1,0 +1,128 @@
+"""Work of several requests in one transaction, so that they wait for one commit.
+
+Work that arrives while a transaction is under way gathers for the next one. Each piece has a block of its own, one
+after the other. One that only reads before it is refused leaves the others alone; where one fails otherwise the
+transaction is undone, and every piece is done again in one of its own, so that none is spoiled by another's fault.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from contextvars import Context, copy_context
+from typing import Any, NamedTuple, TypeVar
+
+from sep2.errors import SepError
+from sep2.store.connection import Busy, Clash, Connection, Outage
+from sep2.store.database import Work
+
+MOST = 32
+"""Pieces of work in one transaction: as long as it lasts, others may wait for the rows that it has written."""
+Answered = TypeVar("Answered")
+
+
+class Shared(NamedTuple):
+    """A transaction: makes a block for a piece of work, and commits all of them."""
+
+    block: Callable[[], Connection]
+    keep: Callable[[Sequence[Any]], Awaitable[None]]
+
+
+class _Piece(NamedTuple):
+    work: Work[Any]
+    context: Context
+    """Of the request that brought it: what it logs and records names that."""
+    answer: asyncio.Future[Any]
+
+    def run(self, block: Connection) -> asyncio.Task[Any]:
+        async def done() -> Any:
+            return await self.work(block)
+
+        return asyncio.get_running_loop().create_task(done(), context=self.context)
+
+    def end(self, result: Any, error: BaseException | None = None) -> None:
+        if self.answer.done():  # whoever waited for it is gone
+            return
+        if error is None:
+            self.answer.set_result(result)
+        else:
+            self.answer.set_exception(error)
+
+
+class Together:
+    """The work of one process on one database."""
+
+    def __init__(
+        self,
+        shared: Callable[[], AbstractAsyncContextManager[Shared]],
+        alone: Callable[[], AbstractAsyncContextManager[Connection]],
+    ) -> None:
+        self._shared = shared
+        self._alone = alone
+        self._waiting: deque[_Piece] = deque()
+        self._running: asyncio.Task[None] | None = None
+
+    async def of(self, work: Work[Answered]) -> Answered:
+        """What some work returns, once it is kept. A caller that is cancelled leaves; what has begun goes on."""
+        loop = asyncio.get_running_loop()
+        piece = _Piece(work, copy_context(), loop.create_future())
+        self._waiting.append(piece)
+        if self._running is None or self._running.done():
+            self._running = loop.create_task(self._run())
+        answer: Answered = await piece.answer
+        return answer
+
+    async def settle(self) -> None:
+        """Wait until nothing is under way."""
+        if self._running is not None:
+            await asyncio.wait([self._running])
+
+    async def _run(self) -> None:
+        while self._waiting:
+            some = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST))]
+            pieces = [piece for piece in some if not piece.answer.done()]
+            if len(pieces) < 2 or not await self._in_one(pieces):
+                for piece in pieces:
+                    await self._by_itself(piece)
+
+    async def _in_one(self, pieces: Sequence[_Piece]) -> bool:
+        """Whether all were answered, with what they return or raise; otherwise nothing of them is kept."""
+        is_done = False
+        try:
+            async with self._shared() as shared:
+                ended = [(piece, block := shared.block(), await _outcome(piece, block)) for piece in pieces]
+                is_done = True
+                await shared.keep([block for _, block, _ in ended])
+        except (Clash, Busy):
+            return False
+        except Exception as error:
+            if not is_done:
+                return False
+            # Nobody knows whether it was kept: done again, it may be there twice.
+            for piece in pieces:
+                piece.end(None, error)
+            return True
+        for piece, _, (result, refusal) in ended:
+            piece.end(result, refusal)
+        return True
+
+    async def _by_itself(self, piece: _Piece) -> None:
+        try:
+            async with self._alone() as block:
+                result = await piece.run(block)
+        except Exception as error:
+            piece.end(None, error)
+        else:
+            piece.end(result)
+
+
+async def _outcome(piece: _Piece, block: Connection) -> tuple[Any, SepError | None]:
+    """What a piece of work returns, or with what it was refused, unless that leaves something to be undone."""
+    try:
+        return await piece.run(block), None
+    except (Outage, Clash):
+        raise
+    except SepError as refusal:
+        if block.written:
+            raise
+        return None, refusal
