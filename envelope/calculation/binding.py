@@ -14,22 +14,22 @@ from gridmodel.arrays import Mask
 NEARLY = 0.25
 """a constraint whose headroom is within this many units of slack (V, percent) may be what holds a limit back"""
 
-EQUAL = 0.05
-"""constraints within so many units of slack of each other are equally full: a fit leaves no less between them"""
+EQUAL, MUCH = 0.05, 0.5
+"""constraints within so many units of slack of each other are equally full, as a fit leaves no less between them; of
+them, those may hold a connection back in which its watt counts this part of what it counts in any"""
 
 
 def binding_constraints(found: FeasibleBox, constrained: Mask, side: BoxSide, *, together: bool = False) -> Binding:
     """(T, C) for each limit below its capacity, the fullest constraint that it takes part in.
 
-    Of constraints that are equally full, that in which a watt of the connection counts most.
+    Of constraints that are equally full, one in which a watt of the connection counts about most.
     side: of the box in the limits' direction.
     together: limits are one common level, so that a full constraint holds back connections without a part in it too.
     """
     steps, count = constrained.shape
     row = np.full((steps, count), CAPACITY, dtype=np.intp)
     interval = np.broadcast_to(np.arange(steps, dtype=np.intp)[:, None], (steps, count)).copy()
-    # What is beyond its target is full, by however much.
-    slack = np.where(found.infeasible, -np.inf, np.maximum(found.slack(), 0.0))
+    slack = np.where(found.infeasible, -np.inf, found.slack())
     candidates = np.flatnonzero((slack < NEARLY).any(axis=0))
     if not len(candidates):
         row[constrained] = NETWORK
@@ -38,6 +38,6 @@ def binding_constraints(found: FeasibleBox, constrained: Mask, side: BoxSide, *,
     best = np.empty((steps, count), dtype=np.intp)
     takes = np.ones(uses.shape, dtype=np.bool_) if together else takes_part(uses, side.most_w)
     counts = uses / found.slack_unit[candidates, None]
-    fullest(np.ascontiguousarray(slack[:, candidates]), takes, counts, EQUAL, best)
+    fullest(np.ascontiguousarray(slack[:, candidates]), takes, counts, EQUAL, MUCH, best)
     row[constrained] = np.where(best < 0, NETWORK, candidates[best])[constrained]
     return Binding(row, interval)

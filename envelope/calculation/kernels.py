@@ -63,20 +63,27 @@ def stand(  # noqa: PLR0917  a compiled function takes no keyword arguments
 
 @compiled()
 def fullest(  # noqa: PLR0917  a compiled function takes no keyword arguments
-    slack: NDArray[Any], part: NDArray[Any], use: NDArray[Any], equal: float, out: NDArray[Any]
+    slack: NDArray[Any], part: NDArray[Any], use: NDArray[Any], equal: float, much: float, out: NDArray[Any]
 ) -> None:
     """Of the rows that each connection takes part in, the one with the least slack; -1 where there is none.
 
-    Of rows that have no more than `equal` beyond the least, that which the connection uses most of.
+    Rows within `equal` of the least slack, or of none, are equally full: of them, those count in which a watt of the
+    connection uses at least the part `much` of what it uses of any.
     slack: (T, K); part: (K, C) whether it takes part; use: (K, C) of a row per W; out: (T, C) position among the K,
     written.
     """
     for t in range(len(slack)):
         for c in range(part.shape[1]):
-            least, most, out[t, c] = np.inf, -1.0, -1
+            least, most = np.inf, 0.0
             for k in range(len(part)):
                 if part[k, c]:
                     least = min(least, slack[t, k])
+            full = max(least, 0.0) + equal if least > -np.inf else least
             for k in range(len(part)):
-                if part[k, c] and slack[t, k] <= least + equal and use[k, c] > most:
-                    most, out[t, c] = use[k, c], k
+                if part[k, c] and slack[t, k] <= full:
+                    most = max(most, use[k, c])
+            least, out[t, c] = np.inf, -1
+            for k in range(len(part)):
+                tied = part[k, c] and slack[t, k] <= full and use[k, c] >= much * most
+                if tied and (out[t, c] < 0 or slack[t, k] < least):
+                    least, out[t, c] = slack[t, k], k

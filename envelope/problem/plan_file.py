@@ -124,12 +124,13 @@ def save(
     if rolling is not None:
         refuse_part_of_day(problem)
     arrays: dict[str, Any] = {}
+    digest = digest_of(feeder)
     carried, contents = files_in_plan(feeder, problem.reduced.network)
     terms = {"hysteresis_w": hysteresis_w, "randomize_relaxing_s": randomize_relaxing_s, "sharing": sharing}
     said = {
         "format": FORMAT,
         "feeder": feeder,
-        "digest": digest_of(feeder),
+        "digest": digest,
         "connection_id": list(problem.connection_id),
         **({} if rolling is None else {"rolling": rolling._asdict()}),
         **({} if carried is None else {"carried": carried._asdict()}),

@@ -77,9 +77,8 @@ def settle(  # noqa: PLR0917  a compiled function takes no keyword arguments
     """
     for row in range(len(moved)):
         now, last = np.float64(moved[row]), np.float64(before[row])
-        rate = now / max(last, TINY)
-        if not rate < highest_rate:
-            rate = np.float64(highest_rate)
+        ratio = now / max(last, TINY)
+        rate = ratio if ratio < highest_rate else highest_rate
         if now * rate / (1.0 - rate) <= tol_v:
             settled[row] = True
 

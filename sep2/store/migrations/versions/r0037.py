@@ -4,8 +4,8 @@ from alembic import op
 
 from sep2.store.migrations.building import add_index, add_table, count, owned_by, recorded, whole, word
 
-revision = "r0036f"
-down_revision = "r0036e"
+revision = "r0037"
+down_revision = "r0036"
 branch_labels = None
 depends_on = None
 

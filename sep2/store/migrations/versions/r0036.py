@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "r0036e"
+revision = "r0036"
 down_revision = "r0035"
 branch_labels = None
 depends_on = None
