@@ -7,7 +7,7 @@ help:  ## what can be made
 	@sed -n 's/^\([a-z]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 demo:  ## the whole system on a feeder of its own; ARGS="--help" tells more
-	@scripts/venv.sh envelope
+	@scripts/venv.sh demo
 	.venv/bin/sep2 demo $(ARGS)
 
 test:  ## every test that is quick

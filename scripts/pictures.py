@@ -2,12 +2,13 @@
 
 It overrides a connection for two hours.
 
-make demo ARGS="--stay"     and, with the link that it prints:
+make demo ARGS="--stay --disobey 10"     and, with the link that it prints:
 .venv/bin/python scripts/pictures.py LINK docs
 """
 
 import asyncio
 import os
+import re
 import shutil
 import sys
 from io import BytesIO
@@ -42,6 +43,7 @@ async def main(link: str, folder: Path) -> None:
         for name, (path, height) in shown(transformer, connection).items():
             await page.set_viewport_size({"width": WIDTH, "height": height})
             await page.goto(base + path)
+            await page.locator("#frame .live", has_text=re.compile("^live$")).wait_for()
             await page.wait_for_timeout(DRAWN_MS)
             picture = Image.open(BytesIO(await page.screenshot())).convert("RGB")
             small = picture.quantize(COLOURS, Image.Quantize.MAXCOVERAGE)

@@ -6,10 +6,10 @@ extras="$1"
 
 # What each set contains besides itself.
 case "$extras" in
-    envelope) enough="envelope test dev" ;;
+    demo) enough="demo test dev" ;;
     test) enough="test dev" ;;
     dev) enough="dev" ;;
-    *) echo "usage: scripts/venv.sh envelope|test|dev" >&2; exit 2 ;;
+    *) echo "usage: scripts/venv.sh demo|test|dev" >&2; exit 2 ;;
 esac
 
 wanted="$(cat pyproject.toml constraints.txt | sha256sum)"

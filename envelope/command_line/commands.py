@@ -17,10 +17,10 @@ from envelope.command_line.operate import add_to
 from envelope.command_line.option_groups import command
 from envelope.command_line.options import StudyOptions, refuse_missing
 from envelope.command_line.printing import show_policies, show_whole
+from envelope.command_line.rolling_options import RollingOptions
 from envelope.field_rules import BadProblem
 from envelope.model_free.methods import Method
 from envelope.problem import Allocation, Guarantee
-from envelope.problem.plan_file import Rolling
 from envelope.study.summary import compared, most_withheld, possible, priced, recovered
 from gridmodel.command_errors import writable
 from sep2.terminal import say, say_json
@@ -62,22 +62,6 @@ Past = Annotated[
 PlanFile = Annotated[
     Path | None,
     typer.Option(help="Save the problem for `sep2 serve DIR`, which publishes what DIR/envelope-plan.npz gives."),
-]
-ROLLING = "Plan that goes on by itself"
-Rolls = Annotated[
-    bool,
-    typer.Option(
-        "--rolling",
-        help="With --plan: each round begins at its step, with a forecast of what is measured as base load.",
-        rich_help_panel=ROLLING,
-    ),
-]
-Paths = Annotated[
-    int, typer.Option(help="Joint paths of the forecast, at most.", min=7, max=100, rich_help_panel=ROLLING)
-]
-Location = Annotated[
-    tuple[float, float] | None,
-    typer.Option(help="Latitude and longitude, degrees: for the forecast's clear sky.", rich_help_panel=ROLLING),
 ]
 EXPLAINED = 5
 """calculations of an explanation: the schedule's, and one for each relief"""
@@ -145,11 +129,9 @@ def run(
     out: Out = None,
     picture: Picture = None,
     plan: PlanFile = None,
-    rolling: Rolls = False,
-    paths: Paths = 20,
-    location: Location = None,
     ledger: LedgerFile = None,
     past: Past = 0.0,
+    rolling: RollingOptions,
     meters: MeterOptions,
     many: ManyOptions,
     options: StudyOptions,
@@ -164,7 +146,7 @@ def run(
     # An audit by `verify` must be possible without the calculation.
     from envelope.command_line.runs import Files
 
-    files = Files(out, picture, plan, ledger, past, Rolling(paths, location) if rolling else None)
+    files = Files(out, picture, plan, ledger, past, rolling.plan)
     if len(feeders) > 1:
         _refuse_for_many(len(feeders), files, meters)
         _run_many(feeders, out, options, many)

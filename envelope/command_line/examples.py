@@ -39,6 +39,9 @@ Next: sep2 envelope status utility shows the limits in force, and until when the
 
 Next: sep2 envelope topology utility normal once the feeder is switched as planned, or a new plan by
 sep2 envelope run.""",
+    "balance": """Example: sep2 envelope balance TX118 --dir utility
+
+Next: sep2 grid check FEEDER --meters, which names wrong phases and transformers, where losses do not explain it.""",
     "model": """Example: sep2 envelope model --dir utility
 
 Next: sep2 envelope take-model takes the later extract's model; until then the model in use stays.""",

@@ -1,4 +1,4 @@
-"""`sep2 envelope model`, `take-model`: the network model in use, and a later extract of the feeder."""
+"""`sep2 envelope model`, `take-model`, `balance`: the network model in use, a later extract, and meters against it."""
 
 from typing import Annotated, Any
 
@@ -9,12 +9,12 @@ from envelope.command_line import examples
 from envelope.schedule.findings import some
 from sep2.cli.api import api
 from sep2.cli.show import show
-from sep2.cli.units import shown_time
+from sep2.cli.units import shown_power, shown_time
 from sep2.cli.verb import verb
 from sep2.terminal import Lines
 
 COLUMNS = ("what", "id", "change", "field", "before", "after")
-PATH = "/x/envelope/model"
+PATH, BALANCE_PATH = "/x/envelope/model", "/x/envelope/balance"
 
 
 class _Difference(Struct):
@@ -56,6 +56,18 @@ class _Taken(Struct):
     untouched: int
 
 
+class _Balance(Struct):
+    place: str
+    since: int
+    until: int
+    connections: int
+    metered: int
+    connections_w: float | None
+    own_w: float | None
+    missing_percent: float | None
+    is_plausible: bool | None
+
+
 class _Take(Struct):
     reason: str
     digest: str
@@ -64,6 +76,7 @@ class _Take(Struct):
 def add_to(app: typer.Typer) -> None:
     """Add these commands to the app."""
     verb(app, "model", epilog=examples.OF_COMMAND["model"])(show_model)
+    verb(app, "balance", epilog=examples.OF_COMMAND["balance"])(show_balance)
     verb(app, "take-model", changes=True, epilog=examples.OF_COMMAND["take-model"])(take_model)
 
 
@@ -112,3 +125,22 @@ def take_model(
     """Take the model of a later extract into use; a second person agrees first, where one is asked for."""
     done = api().change("POST", PATH, _Taken, _Take(reason, digest))
     show(done, Lines("\n".join(done.sentences)))
+
+
+def show_balance(place: Annotated[str, typer.Argument(help="A transformer, by its name.")]) -> None:
+    """Show the power through a transformer by its own meter, and the sum of its connections' meters."""
+    found = api().get(BALANCE_PATH, _Balance, place=place)
+    own = (
+        "no own meter, or nothing of that time"
+        if found.own_w is None
+        else f"own meter {shown_power(round(found.own_w))}"
+    )
+    total = "" if found.connections_w is None else f" {shown_power(round(found.connections_w))}"
+    lines = [
+        f"{found.place}, {shown_time(found.since)} to {shown_time(found.until)}: {own};"
+        f" its connections{total}, {found.metered} of {found.connections} meters."
+    ]
+    if found.missing_percent is not None:
+        said = "which losses explain" if found.is_plausible else "which losses do not explain"
+        lines.append(f"{found.missing_percent} % of it is not at the connections, {said}.")
+    show(found, Lines("\n".join(lines)))

@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from envelope.demo import picture, report, simulation, study
+from envelope.demo import margins, picture, report, simulation, study
 from envelope.demo import stay as staying
 from envelope.demo.day import FIRST_HOUR, STEP_S, STEPS
 from envelope.demo.market.command import market
@@ -85,7 +85,7 @@ def demo(
 ) -> None:
     """Simulate a feeder's day with a real server and real clients, and compare it with other ways to run the feeder.
 
-    [bold]sep2 demo[/]  the IEEE European LV feeder, in about a minute
+    [bold]sep2 demo[/]  the IEEE European LV feeder, in about two minutes
 
     [bold]sep2 demo --us[/]  a street at 120/240 V; its chargers follow demand response
 
@@ -119,10 +119,12 @@ def _report(console: Console, scenario: Scenario, played: SimulatedDay, how: tup
     """Print the figures of the day and return whether they are right; how: settings, and the beginning for JSON."""
     settings, began = how
     runs = study.compare_runs(scenario.reduced, scenario.day, played.homes.powers())
-    _print(console, scenario, played, runs)
+    found = margins.of_day(scenario, played, runs["envelope"].figures) if played.rounds else None
+    _print(console, report.sentences(scenario, played, runs), runs, found)
     console.print(Text(shown(f"Picture: {_draw(settings.folder, scenario, played, runs)}", 4000)), soft_wrap=True)
     if began is not None:
-        say_json(json.dumps(report.as_json(scenario, played, runs, time.monotonic() - began)))
+        seconds = round(time.monotonic() - began, 1)
+        say_json(json.dumps(report.as_json(scenario, played, runs, found) | {"seconds": seconds}))
     return report.is_right(played, runs)
 
 
@@ -136,9 +138,12 @@ def _stay(scenario: Scenario, settings: DaySettings, console: Console) -> None:
         asyncio.run(staying.keep_running(scenario, settings, lambda state: None, say))
 
 
-def _print(console: Console, scenario: Scenario, played: SimulatedDay, runs: dict[str, Run]) -> None:
+def _print(console: Console, told: list[str], runs: dict[str, Run], found: margins.Margins | None) -> None:
     console.print(study.runs_table(runs))
-    for sentence in report.sentences(scenario, played, runs):
+    if found is not None:
+        console.print(found.table())
+        console.print(report.of_margins(found), highlight=False)
+    for sentence in told:
         console.print(sentence, highlight=False)
 
 

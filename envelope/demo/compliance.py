@@ -57,7 +57,10 @@ async def compliance_of(url: str, span: tuple[int, int], step_s: int, policy: Po
     try:
         await judge_everybody(database, Window(*span), policy)
         async with database.read() as db:
-            issued, answered = await evidence.asked(db, SOURCE), await evidence.answered(db, SOURCE)
+            # What begins later has neither run nor given way to another one yet.
+            within = [row for row in await evidence.asked(db, SOURCE) if row.start < span[1]]
+            issued = [row for row in within if row.start + row.duration > span[0]]
+            answered = await evidence.answered(db, SOURCE)
             measured = await evidence.measured(db, *span)
             judged = await roll_up(db, Whose(), span, by="connection", local=policy.local)
     finally:
@@ -67,10 +70,10 @@ async def compliance_of(url: str, span: tuple[int, int], step_s: int, policy: Po
         statuses[row.control_id].add(row.status)
     return ComplianceReport(
         controls=len(issued),
-        responses=sum(len(found) for found in statuses.values()),
+        responses=sum(len(statuses[row.id]) for row in issued),
         readings=len(measured),
         undelivered=_names(row for row in issued if RECEIVED not in statuses[row.id]),
-        unanswered=_names(row for row in issued if not _has_ended(statuses[row.id])),
+        unanswered=_names(row for row in issued if _is_over(row, span[1]) and not _has_ended(statuses[row.id])),
         unmeasured=_unmeasured(issued, judged, step_s),
         breach_wh={one.name: one.sums.breach_wh for one in judged if one.sums.late_s or one.sums.breach_s},
     )
@@ -78,6 +81,12 @@ async def compliance_of(url: str, span: tuple[int, int], step_s: int, policy: Po
 
 def _names(rows: Any) -> tuple[str, ...]:
     return tuple(sorted({row.connection_id for row in rows}))
+
+
+def _is_over(row: Any, now: int) -> bool:
+    """Return whether a control has run to its end, or another one has taken its place."""
+    ends = (row.start + row.duration, row.successor_start)
+    return bool(min(end for end in ends if end is not None) <= now)
 
 
 def _has_ended(statuses: set[int]) -> bool:

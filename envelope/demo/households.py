@@ -43,12 +43,16 @@ WHEN: dict[str, tuple[tuple[float, float, float], ...]] = {
 """Hours of the day as a mixture of (mean, standard deviation, weight)."""
 
 
-def demand_va(rng: Rng, homes: int, hours: Real) -> Complex:
-    """Return the demand of households, (steps, homes) VA; `hours` is the hour of the day at each step."""
+def demand_va(rng: Rng, homes: int, hours: Real, daily: Rng | None = None) -> Complex:
+    """Return the demand of households, (steps, homes) VA; `hours` is the hour of the day at each step.
+
+    daily: of what differs from day to day, so that `rng` makes the same households on each of them; None: `rng` itself.
+    """
     size = rng.lognormal(-0.05, 0.32, homes)
-    demand = _standing(rng, size, hours) + _fridges(rng, homes, hours)
+    standing, of_day = _standing(rng, size, hours), daily or rng
+    demand = standing + _fridges(of_day, homes, hours)
     for appliance in APPLIANCES:
-        demand += _use(rng, appliance, size, hours)
+        demand += _use(of_day, appliance, size, hours)
     return demand
 
 

@@ -8,27 +8,27 @@ import numpy as np
 from rich.markup import escape
 
 from envelope.demo.criteria import limits_of
-from envelope.demo.forecast import PER_INTERVAL
+from envelope.demo.margins import KNOWN, WITH, WITHOUT, Margins
 from envelope.demo.scenario import Scenario
 from envelope.demo.simulation import SimulatedDay
 from envelope.demo.study import RUNS, Run, share_of_possible
 from sep2.terminal import shown
 
 
-def as_json(scenario: Scenario, played: SimulatedDay, runs: dict[str, Run], seconds: float) -> dict[str, Any]:
-    """Return the result; only `seconds` and `issue_to_adoption_s` differ between runs of the same options."""
-    compliance, report = played.compliance, played.report
+def as_json(scenario: Scenario, played: SimulatedDay, runs: dict[str, Run], margins: Margins | None) -> dict[str, Any]:
+    """Return the result; only `issue_to_adoption_s` differs between runs of the same options."""
+    compliance, report = played.compliance, played.published.report
     ids, limits = scenario.day.connection_ids, limits_of(scenario.reduced)
     return {
         "feeder": scenario.feeder.name,
         "connections": int(scenario.day.flexible.sum()),
-        "intervals": scenario.day.base_va.shape[0] // PER_INTERVAL,
+        "intervals": played.known.steps,
         "growth": {"pv_share": scenario.growth.pv_share, "ev_share": scenario.growth.ev_share},
         "controls_published": compliance.controls,
         "notifications_delivered": played.notified,
         "responses_received": compliance.responses,
         "readings_received": compliance.readings,
-        "guarantee": played.schedule.guarantee,
+        "guarantee": played.published.schedule.guarantee,
         "limits": {"v_min_v": limits.v_min_v, "v_max_v": limits.v_max_v, "source": limits.source},
         "verified_worst": {
             "over_v": round(report.over_v, 3),
@@ -45,8 +45,8 @@ def as_json(scenario: Scenario, played: SimulatedDay, runs: dict[str, Run], seco
         "notes": list(played.notes),
         "asked_to_disobey": sorted(ids[at] for at in played.roles.disobeying),
         "asked_to_be_silent": sorted(ids[at] for at in played.roles.silent),
+        **({} if margins is None else {"margins": margins.as_json()}),
         "issue_to_adoption_s": adoption(played),
-        "seconds": round(seconds, 1),
     }
 
 
@@ -54,8 +54,8 @@ def share_of_reach(played: SimulatedDay) -> dict[str, float]:
     """Return the part of the connections' capacity that the envelopes permit over the day, per direction."""
     found = {}
     for side in ("import", "export"):
-        capacity = np.maximum(getattr(played.schedule, f"{side}_reach_w"), 0.0)
-        limit = getattr(played.schedule, f"{side}_limit_w")
+        capacity = np.maximum(getattr(played.published.schedule, f"{side}_reach_w"), 0.0)
+        limit = getattr(played.published.schedule, f"{side}_limit_w")
         found[side] = round(float(np.minimum(limit, capacity).sum() / max(capacity.sum(), 1.0)), 3)
     return found
 
@@ -70,8 +70,19 @@ def adoption(played: SimulatedDay) -> dict[str, float]:
 
 def is_right(played: SimulatedDay, runs: dict[str, Run]) -> bool:
     """Return whether every control was delivered, answered and obeyed, and the feeder stayed inside its limits."""
-    inside = played.report.inside and not runs["envelope"].figures.breaks
+    inside = played.published.report.inside and not runs["envelope"].figures.breaks
     return played.compliance.complies and played.refused == 0 and not played.alarms and inside
+
+
+def of_margins(margins: Margins) -> str:
+    """Return what the forecast costs, and what its margins hold, as a sentence."""
+    found, bare, known = (margins.judged[name] for name in (WITH, WITHOUT, KNOWN))
+    return (
+        f"{margins.rounds} rounds on {margins.paths} joint paths of the {margins.model} forecast curtail"
+        f" {found.pv_curtailed_percent:.1f} % of the solar energy, {known.pv_curtailed_percent:.1f} % if the day were"
+        f" known; customers could go beyond a limit of the network in {found.hours_beyond} hours, and in"
+        f" {bare.hours_beyond} without the paths."
+    )
 
 
 def sentences(scenario: Scenario, played: SimulatedDay, runs: dict[str, Run]) -> list[str]:
@@ -79,12 +90,12 @@ def sentences(scenario: Scenario, played: SimulatedDay, runs: dict[str, Run]) ->
     compliance, adopted = played.compliance, adoption(played)
     counts = f"{compliance.controls} controls, {played.notified} notifications, {compliance.responses} responses"
     delay = f"{adopted['p50']:.2f} s (P50), {adopted['p95']:.2f} s (P95)"
-    found = played.report.sentence()
+    found = played.published.report.sentence()
     growth = f"{scenario.growth.pv_share:.0%} of the homes have solar and {scenario.growth.ev_share:.0%} a car"
     lines = [
         f"{growth}: the least growth that exceeds a voltage and a transformer limit without envelopes.",
         f"{counts}, {compliance.readings} readings; from issue to adoption {delay}.",
-        f"Guarantee: {played.schedule.guarantee}. {_plain(found[0].upper() + found[1:])}.",
+        f"Guarantee: {played.published.schedule.guarantee}. {_plain(found[0].upper() + found[1:])}.",
     ]
     if runs["none"].figures.pv_available_kwh:
         lines.append(
@@ -98,7 +109,7 @@ def sentences(scenario: Scenario, played: SimulatedDay, runs: dict[str, Run]) ->
         if names:
             lines.append(f"[bold red]{len(names)} {what}:[/] {_plain(', '.join(names))}")
     lines += [f"[bold red]Alarm:[/] {_plain(alarm)}" for alarm in played.alarms]
-    lines += [f"Note: {_plain(note)}." for note in (*played.schedule.findings, *played.notes)]
+    lines += [f"Note: {_plain(note)}." for note in (*played.published.schedule.findings, *played.notes)]
     if is_right(played, runs):
         lines.append("[bold green]Everything published was delivered, answered and obeyed.[/]")
     return lines

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from envelope import EnvelopeSchedule
-from envelope.demo import forecast
+from envelope.demo.day import STEPS
 from envelope.demo.scenario import Scenario
 from gridmodel.arrays import Real
 
@@ -39,7 +39,7 @@ def roles_of(
 
 
 def beyond_w(scenario: Scenario, schedule: EnvelopeSchedule) -> Real:
-    """Return by how much each home would exceed its limits without obeying them, (C,) W summed over the half-hours."""
-    net = scenario.grown.powers.s_va.real.reshape(schedule.steps, forecast.PER_INTERVAL, -1).mean(axis=1)
+    """Return by how much each home would exceed its limits without obeying them, (C,) W summed over the intervals."""
+    net = scenario.grown.powers.s_va.real.reshape(schedule.steps, STEPS // schedule.steps, -1).mean(axis=1)
     beyond = np.maximum(net - schedule.export_limit_w, -net - schedule.import_limit_w)
     return np.asarray(np.maximum(beyond, 0.0).sum(axis=0), dtype=float)

@@ -49,6 +49,8 @@ class Scenario:
     """The day after it, without limits."""
     profile: Profile = Profile.CSIP_AUS_1_2
     """Of the clients."""
+    seed: int = 7
+    """Of homes and days."""
 
 
 def build_scenario(folder: Path | None, seed: int, profile: Profile = Profile.CSIP_AUS_1_2) -> Scenario:
@@ -61,7 +63,7 @@ def build_scenario(folder: Path | None, seed: int, profile: Profile = Profile.CS
     base, weather = first_day(feeder, seed)
     first = GROWTH_ALL_NEW if weather is None else GROWTH_WITH_SOLAR
     day, growth, run = _grown_until_exceeded(reduced, base, first, (seed, weather))
-    return Scenario(folder, feeder, reduced, day, growth, without_limits(reduced, base), run, profile)
+    return Scenario(folder, feeder, reduced, day, growth, without_limits(reduced, base), run, profile, seed)
 
 
 def first_day(feeder: Feeder, seed: int) -> tuple[Day, Real | None]:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from envelope import EnvelopeSchedule, VerificationReport, calculate, verify
-from envelope.demo import forecast, utility
+from envelope.demo import forecast, history, utility
 from envelope.demo.clients import DemoClients, P
 from envelope.demo.compliance import ComplianceReport, compliance_of
 from envelope.demo.day import STEP_S, STEPS, Day
@@ -25,8 +25,12 @@ from envelope.demo.scenario import Scenario
 from envelope.demo.separate_homes import SeparateHomes
 from envelope.demo.utility import Utility
 from envelope.operation.round_alarms import BASE, FIRM, LOOSE
+from envelope.operation.run_store import FOLDER as RECORDS
+from envelope.operation.run_store import RunStore
 from envelope.problem import Problem, plan_file
+from envelope.schedule.scaling import scaled
 from gridmodel.arrays import Mask
+from gridmodel.meter_data.store import MeasurementStore
 from sep2.clock import SteppedClock
 from sep2.errors import SepError
 from sep2.operations.alarms import DEFAULT_IN_FORCE, MODE_UNSUPPORTED, PLAN_ENDING
@@ -79,14 +83,28 @@ class StepState:
     pending: int
 
 
+class PublishedRun(NamedTuple):
+    """One run of the engine, calculated again."""
+
+    problem: Problem
+    schedule: EnvelopeSchedule
+    report: VerificationReport
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class SimulatedDay:
     """Result of a simulated day."""
 
+    folder: Path
+    """The server's."""
     homes: Homes
     roles: Roles
-    schedule: EnvelopeSchedule
-    report: VerificationReport
+    published: PublishedRun
+    """The first run of the day; later ones of a plan that rolls go on from it."""
+    rounds: int
+    """Runs that were published over the day; 0: the plan does not roll."""
+    known: EnvelopeSchedule
+    """What would have been published if the day were known before."""
     compliance: ComplianceReport
     notified: int
     refused: int
@@ -106,21 +124,21 @@ class OpenDay(NamedTuple):
     server: Utility
     clients: DemoClients[Homes]
     roles: Roles
-    schedule: EnvelopeSchedule
-    report: VerificationReport
+    known: PublishedRun
+    """What would be published if the day were known."""
 
 
 @asynccontextmanager
 async def open_day(scenario: Scenario, settings: DaySettings) -> AsyncIterator[OpenDay]:
     """Start the utility of a scenario in a folder of its own, and register its clients."""
-    problem = forecast.problem(scenario)
+    problem = forecast.problem(scenario, forecast.ROUND_S if forecast.rolls(scenario) else forecast.INTERVAL_S)
     like = "csip" if scenario.profile is Profile.CSIP else "aus"
     making = utility.create(settings.folder, like=like)
-    server, (schedule, report) = await asyncio.gather(making, asyncio.to_thread(_calculate, problem))
-    if not report.inside:
-        raise CannotBeKept(report.sentence())
+    server, known = await asyncio.gather(making, asyncio.to_thread(_calculate, problem))
+    if not known.report.inside:
+        raise CannotBeKept(known.report.sentence())
     shares = {"silent_percent": settings.silent_percent, "disobey_percent": settings.disobey_percent}
-    roles = roles_of(scenario, schedule, seed=settings.seed, **shares)
+    roles = roles_of(scenario, known.schedule, seed=settings.seed, **shares)
     async with server:
         kind = SeparateHomes if scenario.profile is Profile.CSIP else Homes
         homes = kind(scenario.day, _mask(scenario.day, roles.disobeying))
@@ -131,15 +149,15 @@ async def open_day(scenario: Scenario, settings: DaySettings) -> AsyncIterator[O
         )
         try:
             await register(server, clients, roles)
-            await _begin(server, forecast.feeder_name(scenario), problem)
-            yield OpenDay(server, clients, roles, schedule, report)
+            await _begin(server, scenario, problem)
+            yield OpenDay(server, clients, roles, known)
         finally:
             await clients.close()
 
 
-async def _begin(server: Utility, feeder: str, problem: Problem) -> None:
+async def _begin(server: Utility, scenario: Scenario, problem: Problem) -> None:
     """Give the engine its plan, now that everybody is known, and wait for what it publishes."""
-    await asyncio.to_thread(plan_file.save, server.folder / plan_file.FILE, feeder, problem)
+    await asyncio.to_thread(_save_plan, server, scenario, problem)
     until = time.monotonic() + PATIENCE_S
     while not (await server.operator.settled())["controls"]:
         if time.monotonic() > until:
@@ -147,10 +165,21 @@ async def _begin(server: Utility, feeder: str, problem: Problem) -> None:
         await asyncio.sleep(WAIT_S)
 
 
+def _save_plan(server: Utility, scenario: Scenario, problem: Problem) -> None:
+    """Save the plan of a day that is known, or one that rolls, with what meters have measured until now."""
+    path, feeder = server.folder / plan_file.FILE, forecast.feeder_name(scenario)
+    if not forecast.rolls(scenario):
+        plan_file.save(path, feeder, problem)
+        return
+    history.fill(MeasurementStore(server.settings.measurements.folder), scenario.day, scenario.seed)
+    plan = forecast.rolling_plan(scenario)
+    plan_file.save(path, feeder, plan, rolling=forecast.ROLLING, hysteresis_w=forecast.HYSTERESIS_W)
+
+
 async def simulate(scenario: Scenario, settings: DaySettings, on_step: OnStep) -> SimulatedDay:
     """The day of a scenario, with its utility in a folder of its own."""
     async with open_day(scenario, settings) as day:
-        server, clients, roles, schedule, report = day
+        server, clients, roles, known = day
         homes = clients.homes
         await play(server, clients, settings, on_step)
         await move_clock(server, clients, scenario.day.start + DAY_S)
@@ -158,18 +187,23 @@ async def simulate(scenario: Scenario, settings: DaySettings, on_step: OnStep) -
         alarms = await server.operator.all_of("/alarms?cleared=true")
     start, rules = scenario.day.start, server.settings.utility
     # What was so before everybody had connected and reported is not about the day.
-    of_day = [each for each in alarms if each["cleared"] is None or each["cleared"] >= start]
+    of_day = [each for each in alarms if each["cleared"] is None or each["cleared"] > start]
     compliance = await compliance_of(
         server.settings.database.url,
         (start, start + DAY_S),
         forecast.INTERVAL_S,
         policy_of(rules, rules.poll_rate_of("DERProgramList")),
     )
+    published, rounds = known, 0
+    if forecast.rolls(scenario):
+        published, rounds = await asyncio.to_thread(_published, server.folder, start)
     return SimulatedDay(
+        folder=server.folder,
         homes=homes,
         roles=roles,
-        schedule=schedule,
-        report=report,
+        published=published,
+        rounds=rounds,
+        known=known.schedule,
         compliance=compliance,
         notified=clients.notified,
         refused=clients.refused,
@@ -195,10 +229,21 @@ def _told(alarms: Iterable[dict[str, Any]]) -> tuple[str, ...]:
     return tuple(sorted({f"{each['code']}: {each['detail']}" for each in alarms}))
 
 
-def _calculate(problem: Problem) -> tuple[EnvelopeSchedule, VerificationReport]:
-    """Return the calculation that the server makes too, for the report."""
+def _calculate(problem: Problem) -> PublishedRun:
     schedule = calculate(problem)
-    return schedule, verify(problem, schedule)
+    return PublishedRun(problem, schedule, verify(problem, schedule))
+
+
+def _published(folder: Path, start: int) -> tuple[PublishedRun, int]:
+    """Return the first run that was calculated from a time on, and the number of runs until the end of the day."""
+    records = RunStore(folder / RECORDS)
+    made = [(at, run) for at, run in records.calculations() if start <= at < start + DAY_S]
+    if not made:
+        raise NothingPublished(f"{folder / 'server.log'} says why")
+    at, run = made[0]
+    found = records.calculation(run, at)
+    schedule = scaled(calculate(found.problem), found.factor)
+    return PublishedRun(found.problem, schedule, verify(found.problem, schedule)), len(made)
 
 
 def _mask(day: Day, chosen: tuple[int, ...]) -> Mask:

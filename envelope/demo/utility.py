@@ -34,9 +34,12 @@ Registration = 86400
 [utility.requests_per_minute]
 aggregator = 0
 device = 0
+
+[engine]
+fast_round_s = 3600
 """
-"""Clients poll every quarter of an hour, post readings every half-hour and status every hour, so that a day takes about
-a minute. Limits of requests per minute of real time do not apply to a day that takes two of them."""
+"""Clients poll every quarter of an hour, post readings every half-hour and status every hour, and the engine calculates
+every hour: a day takes two minutes. Limits of requests per minute of real time do not apply to it."""
 
 
 Plan = Callable[[Path], tuple[str, Problem]]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from envelope.forecast.joint_paths import Forecast
 from envelope.forecast.models import Model
@@ -15,10 +18,16 @@ from gridmodel.errors import FileError
 VERSION = 1
 
 
-def save(made: Forecast, path: Path) -> Path:
-    """Write a forecast to a .npz file."""
+MORE = "more."
+"""Begins the names of arrays that a user of forecasts has put beside one."""
+
+
+def save(made: Forecast, path: Path, more: Mapping[str, NDArray[Any]] = MappingProxyType({})) -> Path:
+    """Write a forecast to a .npz file. more: arrays beside it, by name."""
     arrays: dict[str, Any] = {} if made.solar_w is None else {"solar_w": made.solar_w.astype(np.float32)}
-    with path.open("wb") as file:
+    arrays |= {f"{MORE}{name}": value for name, value in more.items()}
+    part = path.with_name(f"{path.name}.part")
+    with part.open("wb") as file:
         np.savez_compressed(
             file,
             version=np.array(VERSION),
@@ -32,7 +41,17 @@ def save(made: Forecast, path: Path) -> Path:
             said=np.array(made.said, dtype=np.str_),
             **arrays,
         )
+    part.replace(path)
     return path
+
+
+def load_more(path: Path) -> dict[str, NDArray[Any]]:
+    """Return the arrays beside a forecast, by name; none where the file cannot be read."""
+    try:
+        with np.load(path, allow_pickle=False) as found:
+            return {name.removeprefix(MORE): found[name] for name in found.files if name.startswith(MORE)}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile):
+        return {}
 
 
 def load(path: Path) -> Forecast:

@@ -123,7 +123,7 @@ class Cycle(RoundEndings):
             outages = await outage_return.look(db, problem, earlier[1], now=now, how=self.returning)
         recent = earlier[0]
         if self.rolls and problem.scenarios is not None:
-            recent = short_term.updated(recent, problem, (measured, self.inputs), now)
+            recent = short_term.updated(recent, problem, (measured, self.inputs), now, apart=self.devices_apart)
         if (recent, outages) != earlier:
             async with self.db.write() as db:
                 await short_term.keep(db, self.feeder, recent)

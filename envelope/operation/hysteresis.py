@@ -1,4 +1,8 @@
-"""Hysteresis: a standing control that is hardly tighter than the new limits stays; only a relaxing is delayed."""
+"""Hysteresis: a standing control that is hardly tighter than the new limits stays; only a relaxing is delayed.
+
+Limits that the network binds differ by some watts from round to round. They are published a little tighter than they
+could be, so that a later round which finds a few watts less need not publish them anew.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from envelope.schedule import EnvelopeSchedule
-from gridmodel.arrays import Watts
+from gridmodel.arrays import Mask, Watts
 from sep2.rules.limits import Limits
 from sep2.rules.timeline import Interval, merged
 
+SLACK = 0.25
+"""Part of the hysteresis by which limits that the network binds are published tighter than they could be."""
+
 
 class FirmMinimum:
-    """Lower bound of one connection's net limits over a schedule: the firm minimum, W."""
+    """Lower bound of one connection's net limits over a schedule: the firm minimum, W; and where the network binds."""
 
     def __init__(self, schedule: EnvelopeSchedule, column: int) -> None:
         self._start, self._step_s = schedule.step_start, schedule.step_s
@@ -24,12 +31,21 @@ class FirmMinimum:
         steps = len(self._start)
         table = [np.full(steps, firm[column]) if least is None else least[:, column] for least, firm in sides]
         self._minimum: Watts = np.stack(table, axis=1)
+        bindings = schedule.import_binding, schedule.export_binding
+        self._bound = np.stack([one.is_network[:, column] for one in bindings], axis=1)
 
     def during(self, interval: Interval) -> tuple[int, int]:
         """Return the largest firm minimum of import and export in an interval, W."""
-        touched = (self._start < interval.end) & (self._start + self._step_s > interval.start)
-        most = self._minimum[touched].max(axis=0, initial=0)
+        most = self._minimum[self._touched(interval)].max(axis=0, initial=0)
         return int(most[0]), int(most[1])
+
+    def is_bound(self, interval: Interval) -> tuple[bool, bool]:
+        """Return whether the network binds import and export in an interval."""
+        of_import, of_export = np.asarray(self._bound[self._touched(interval)].any(axis=0)).tolist()
+        return of_import, of_export
+
+    def _touched(self, interval: Interval) -> Mask:
+        return np.asarray((self._start < interval.end) & (self._start + self._step_s > interval.start))
 
 
 def with_hysteresis(
@@ -40,13 +56,27 @@ def with_hysteresis(
 
 
 def _nearest(want: Interval, standing: Sequence[Interval], minimum: FirmMinimum, hysteresis_w: int) -> Limits:
-    for old in standing:
-        if old.start <= want.start and old.end >= want.end:
-            needed = *minimum.during(want), 0, 0
-            sides = zip(old.limits, want.limits, needed, strict=True)
-            if all(_is_near(before, now, least, hysteresis_w) for before, now, least in sides):
-                return old.limits
-    return want.limits
+    """Return the wanted limits, each with the standing one in its place that may stay, else with some slack."""
+    old = next((one.limits for one in standing if one.start <= want.start and one.end >= want.end), None)
+    import_w, export_w = minimum.during(want)
+    of_import, of_export = minimum.is_bound(want)
+    return Limits(
+        *(
+            before if old is not None and _is_near(before, now, least, hysteresis_w) else _slackened(now, least, by_w)
+            for before, now, least, by_w in zip(
+                old or Limits(),
+                want.limits,
+                (import_w, export_w, 0, 0),
+                [int(SLACK * hysteresis_w) * bound for bound in (of_import, of_export, of_export, of_import)],
+                strict=True,
+            )
+        )
+    )
+
+
+def _slackened(now: int | None, needed: int, by_w: int) -> int | None:
+    """Return a limit less some slack, not below the firm minimum."""
+    return None if now is None else max(now - by_w, min(needed, now), 0)
 
 
 def _is_near(before: int | None, now: int | None, needed: int, hysteresis_w: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Sequence
 from functools import lru_cache
@@ -11,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from envelope.forecast.forecast_file import load, save
+from envelope.forecast.forecast_file import load, load_more, save
 from envelope.forecast.history import History, Question, read_history
 from envelope.forecast.joint_paths import Forecast, forecast, origins_to_learn, past_origins
 from envelope.forecast.learned import LearnedModel, learn
@@ -55,14 +56,17 @@ class LoadForecast(NamedTuple):
 
 
 class Maker:
-    """Makes the forecast of some connections; the same one until measurements arrive or its model is a day old."""
+    """Makes the forecast of some connections; the same one until measurements arrive or its model is a day old.
+
+    A process that begins anew goes on with the forecast in the file, so that a restart changes no limit.
+    """
 
     def __init__(self, store: MeasurementStore, file: Path, feeder: str = "") -> None:
         """file: where the latest forecast is written. feeder: its head is SCADA's `head NAME`."""
         self.store, self.file, self.feeder = store, file, feeder
         self._turn = Lock()
         self._chosen: tuple[int, Model, LearnedModel | None] | None = None
-        self._made: tuple[object, LoadForecast] | None = None
+        self._made: tuple[str, LoadForecast] | None = None
 
     def paths(self, names: Sequence[str], start: int, span: tuple[int, int], rolling: Rolling) -> LoadForecast:
         """Return the forecast for the steps from `start` on.
@@ -74,17 +78,19 @@ class Maker:
 
     def _paths(self, names: Sequence[str], start: int, span: tuple[int, int], rolling: Rolling) -> LoadForecast:
         steps, step_s = span
-        stamp = _stamp(self.store)
-        if self._made is not None:
-            key, known = self._made
-            if key == (stamp, tuple(names), step_s, rolling) and _covers(known.made, start, steps):
-                return known
+        key = repr((_stamp(self.store), tuple(names), step_s, rolling))
+        known = self._made or _from_file(self.file)
+        if known is not None and known[0] == key and _covers(known[1].made, start, steps):
+            self._made = known
+            return known[1]
         try:
-            found = self._forecast(names, Question(start, max(HORIZON_S, steps * step_s), step_s), rolling)
+            made = self._forecast(names, Question(start, max(HORIZON_S, steps * step_s), step_s), rolling)
+            _to_file(self.file, key, made)
+            # As the file has it, so that it is the same after a restart.
+            self._made = _from_file(self.file) or (key, made)
         except (GridError, ArithmeticError, ValueError) as wrong:
-            found = LoadForecast(None, missing=str(wrong))
-        self._made = (stamp, tuple(names), step_s, rolling), found
-        return found
+            self._made = key, LoadForecast(None, missing=str(wrong))
+        return self._made[1]
 
     def _forecast(self, names: Sequence[str], question: Question, rolling: Rolling) -> LoadForecast:
         question = Question(question.at, question.horizon_s, question.step_s, location=rolling.location)
@@ -96,7 +102,6 @@ class Maker:
             raise GridError("no power of any of its connections is measured")
         history = read_history(self.store, measured, question)
         (made, failed), drift = self._own_or_ours(history, rolling), drift_of(latest(self.file), history)
-        save(made, self.file)
         delay_s = history.delay * question.step_s
         head_v = self._head(history, len(made.path_w))
         return LoadForecast(made, head_v, delay_s=delay_s, drift=drift, own_failed=failed)
@@ -157,6 +162,23 @@ def head_element(store: MeasurementStore, feeder: str) -> str | None:
     series = known_series(store, Kind.SCADA, None, (Quantity.VOLTAGE,)) if store.exists else []
     found = sorted((one.series.place for one in series if one.series.place.lower() in wanted), key=len, reverse=True)
     return found[0] if found else None
+
+
+def _to_file(file: Path, key: str, found: LoadForecast) -> None:
+    """Write a forecast with all that rounds need of it. key: what it was made of."""
+    assert found.made is not None
+    said = {"key": key, "delay_s": found.delay_s, "drift": found.drift, "own_failed": found.own_failed}
+    more = {"rounds": np.array(json.dumps(said))}
+    save(found.made, file, more if found.head_v is None else more | {"head_v": found.head_v})
+
+
+def _from_file(file: Path) -> tuple[str, LoadForecast] | None:
+    """Return the forecast of a file, with what it was made of; None: there is none that rounds have made."""
+    made, more = latest(file), load_more(file)
+    if made is None or "rounds" not in more:
+        return None
+    said = json.loads(str(more["rounds"]))
+    return said.pop("key"), LoadForecast(made, more.get("head_v"), **said)
 
 
 def latest(file: Path) -> Forecast | None:

@@ -86,6 +86,7 @@ class PlanSource:
         if found.rolling is None or self.rolling is None:
             cycle.notes, cycle.meters_late, cycle.drift = (), "", ""
             return found.problem
+        cycle.devices_apart = found.rolling.devices_apart
         horizon = self.rolling.at(found, now)
         cycle.notes, cycle.meters_late, cycle.drift = horizon.said, horizon.late, horizon.drift
         return horizon.problem

@@ -49,17 +49,17 @@ class RollingPlan:
         known = self._known
         if known is not None and known[0] is plan and known[1] == start and known[2] is found:
             return known[3]
-        horizon = _horizon(template, start, found)
+        horizon = _horizon(template, start, found, plan.rolling.spread)
         self._known = plan, start, found, horizon
         return horizon
 
 
-def _horizon(template: Problem, start: int, found: LoadForecast) -> Horizon:
+def _horizon(template: Problem, start: int, found: LoadForecast, spread: float) -> Horizon:
     day = rolled_to(template, start)
     if found.made is None:
         why = f"{NO_FORECAST}: {found.missing}; the plan's own day is repeated"
         return Horizon(day, (why,), why)
-    scenarios = _scenarios(day, found)
+    scenarios = _scenarios(day, found, spread)
     problem = replace(
         day,
         scenarios=scenarios,
@@ -89,16 +89,19 @@ def _late(found: LoadForecast, start: int) -> str:
     return f"{last}; without any for {LATEST_DELAY_S // DAY_S} days the plan's own day is repeated"
 
 
-def _scenarios(day: Problem, found: LoadForecast) -> Scenarios:
+def _scenarios(day: Problem, found: LoadForecast, spread: float) -> Scenarios:
     """Return the forecast's paths for a problem's steps and connections, in whole watts.
 
     Connections without a meter have the day's own base load on every path. Vars follow from the day's power factor.
+    spread: factor of each path's difference from their mean.
     """
     made = found.made
     assert made is not None
     first = int(np.searchsorted(made.start, int(day.step_start[0])))
     steps = slice(first, first + day.steps)
-    net_w = _columns(day.base_load_w, made.path_w[:, steps], (day.connection_id, made.places))
+    path_w = made.path_w[:, steps]
+    mean_w = path_w.mean(axis=0)
+    net_w = _columns(day.base_load_w, mean_w + spread * (path_w - mean_w), (day.connection_id, made.places))
     solar_w = None
     if made.solar_w is not None:
         solar_w = _columns(np.zeros(day.base_load_w.shape), made.solar_w[:, steps], (day.connection_id, made.places))

@@ -101,6 +101,8 @@ class RoundEndings:
     """Limits that those get."""
     rolls: bool = False
     """Whether the plan goes on by itself."""
+    devices_apart: bool = False
+    """Whether its forecast is without the devices that limits bound."""
     notes: tuple[str, ...] = ()
     """What the latest problem stands on, as sentences."""
     meters_late: str = ""

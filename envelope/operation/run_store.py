@@ -137,6 +137,10 @@ class RunStore:
             raise MissingRecord(f"run {run}: nothing that it published is kept in {self.folder}")
         return [msgspec.msgpack.decode(content_of(path), type=PublicationRecord) for path in paths]
 
+    def calculations(self) -> list[tuple[int, str]]:
+        """Return when each calculation that is kept was made, epoch seconds, and its run; oldest first."""
+        return sorted((int(path.stem), path.parent.name) for path in (self.folder / "runs").glob(f"*/*{CALCULATION}"))
+
     def calculation(self, run: str, at: int) -> Calculation:
         """Return the inputs of a run as they were kept, its feeder read anew from the kept files."""
         said = json.loads(content_of(self.folder / "runs" / run / f"{at}{CALCULATION}"))

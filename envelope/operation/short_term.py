@@ -63,24 +63,32 @@ async def keep(db: Connection, feeder: str, recent: Recent) -> None:
     await marks.put(db, mark_of(MARK, feeder), json.dumps(recent.__dict__))
 
 
-def updated(before: Recent, problem: Problem, seen: tuple[Sequence[Measured], Inputs], now: int) -> Recent:
-    """Return the differences as they are now. problem: as forecast, its first step is the present one."""
+def updated(
+    before: Recent, problem: Problem, seen: tuple[Sequence[Measured], Inputs], now: int, *, apart: bool = False
+) -> Recent:
+    """Return the differences as they are now. problem: as forecast, its first step is the present one.
+
+    apart: whether the forecast is without the devices that limits bound: what a meter then shows of a connection is no
+    base load while a device of its own may run.
+    """
     assert problem.scenarios is not None
     measured, inputs = seen
     names, step_s, start = (*problem.connection_id, HEAD), problem.step_s, int(problem.step_start[0])
     earlier = dict(before.expected) if before.names == names else {}
     kept = {at: values for at, values in earlier.items() if start - LOOKS_BACK_S - step_s <= at < start}
-    current = earlier.get(start) or _expected(problem.scenarios)
+    current = earlier.get(start) or _expected(problem, problem.scenarios, apart=apart)
     known = _known(measured, names, (list(kept), step_s), now)
     error, steps, last = _differences(kept, known, len(names), step_s)
     expected = tuple(sorted({**kept, start: current}.items()))
     return Recent(names, expected, error, steps, last, _spread(inputs))
 
 
-def _expected(scenarios: Scenarios) -> tuple[float | None, ...]:
+def _expected(problem: Problem, scenarios: Scenarios, *, apart: bool) -> tuple[float | None, ...]:
     head = scenarios.source_v
     head_v = None if head is None else round(float(np.abs(head[:, 0]).mean()), 2)
-    return (*np.round(scenarios.mean_w[0]).tolist(), head_v)
+    unknown = apart & ((problem.flex_gen_w[0] > 0.0) | (problem.flex_load_w[0] > 0.0))
+    load_w = np.round(scenarios.mean_w[0]).tolist()
+    return (*(None if is_so else w for w, is_so in zip(load_w, unknown.tolist(), strict=True)), head_v)
 
 
 def _spread(inputs: Inputs) -> float:

@@ -37,6 +37,8 @@ NAME, NOTHING_YET = "envelope", -1
 """Key and initial value of the worker's progress in the server's state."""
 POLL_S = 0.5
 """Interval at which the files are checked, by the machine's own clock."""
+LEADS_S = 2.0
+"""Interval at which a server that does not run rounds asks whether it is to."""
 NEVER_S = 86_400
 RETRY_S = 300
 """Time after which a plan that could not be read is read again."""
@@ -81,8 +83,9 @@ async def rounds(state: State, cycle: Cycle, files: list[Path]) -> None:
     """Run a round now, at the start of every step, and when a file changes; the server's clock waits for each."""
     while True:
         stamp, now, steps = stamp_of(files), state.clock.now(), state.clock.steps
-        # One of the servers on a database runs rounds; another one that takes over continues at the next step.
-        outcome = await cycle.run_once(now) if await state.db.leads() else None
+        # One of the servers on a database runs rounds; another one that takes over continues at once.
+        leads = await state.db.leads()
+        outcome = await cycle.run_once(now) if leads else None
         due = next_due(cycle, outcome, now, state.settings.engine.fast_round_s)
         if due is None:
             state.reached.pop(NAME, None)
@@ -91,7 +94,8 @@ async def rounds(state: State, cycle: Cycle, files: list[Path]) -> None:
         else:
             # Nothing is due before the next step begins.
             state.reached[NAME] = due - 1
-            await _first([state.clock.sleep_until(due, steps=steps), _changed(files, stamp)])
+            more = [] if leads else [_takes_over(state)]
+            await _first([state.clock.sleep_until(due, steps=steps), _changed(files, stamp), *more])
 
 
 def next_due(cycle: Cycle, outcome: Outcome | None, now: int, fast_s: int = NEVER_S) -> int | None:
@@ -125,6 +129,12 @@ async def _changed(files: list[Path], stamp: Stamp) -> None:
     """Return once a file has changed."""
     while stamp_of(files) == stamp:  # noqa: ASYNC110 - no event announces that a file changes
         await asyncio.sleep(POLL_S)
+
+
+async def _takes_over(state: State) -> None:
+    """Return once this server is the one that runs rounds, such as after its database was away."""
+    while not await state.db.leads():  # noqa: ASYNC110 - no event announces that another one has ended
+        await asyncio.sleep(LEADS_S)
 
 
 async def _first(waits: list[Coroutine[Any, Any, None]]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from envelope.operator_pages.balance import Balance, BalanceQuery, show_balance
 from envelope.operator_pages.bodies import Decision, EngineStatus, Evaluation
 from envelope.operator_pages.models import ModelShown, TakeModel, show_model, take_model
 from envelope.operator_pages.routes import (
@@ -112,7 +113,9 @@ async def overview_card(visit: Visit, about: str) -> dict[str, Any]:
 async def place_panel(visit: Visit, about: str) -> dict[str, Any] | None:
     """Return the values of the panel on the page of a place, and on that of the whole network."""
     status: EngineStatus = await visit.ask(show_engine)
-    return None if status.plan is None else {"status": status}
+    found: Balance | None = await visit.ask(show_balance, BalanceQuery(place=about)) if about else None
+    balance = None if found is None or found.own_w is None else found
+    return None if status.plan is None and balance is None else {"status": status, "balance": balance}
 
 
 async def report_section(visit: Visit, about: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import msgspec
 
 from envelope.operation import mode
 from envelope.operation.mode import Mode, OperatingState, ScopeKind, Stage, StaticLimits
-from envelope.operator_pages import inputs
+from envelope.operator_pages import balance, inputs
 from envelope.operator_pages.bodies import (
     ConnectionEffect,
     CornerFigures,
@@ -235,4 +235,5 @@ TABLE = (
     Route("GET", "/x/envelope/model", show_model, VIEWER),
     Route("POST", "/x/envelope/model", take_model, ENGINEER, show_model, seconded=True),
     *inputs.TABLE,
+    *balance.TABLE,
 )

@@ -45,6 +45,10 @@ class Rolling(NamedTuple):
     """joint paths of the forecast, at most"""
     location: tuple[float, float] | None = None
     """latitude and longitude, degrees: for the clear sky"""
+    spread: float = 1.0
+    """factor by which paths of base load are spread about their mean: for moments that a step's mean does not show"""
+    devices_apart: bool = False
+    """whether the measured history is without the devices that limits bound, as where they are newer than it"""
 
 
 @dataclass(frozen=True)
@@ -177,7 +181,12 @@ def _saved(path: Path, said: dict[str, Any], arrays: dict[str, Any]) -> Saved:
 
 def _rolling(said: Mapping[str, Any]) -> Rolling:
     location = said["location"]
-    return Rolling(int(said["paths"]), None if location is None else (float(location[0]), float(location[1])))
+    return Rolling(
+        int(said["paths"]),
+        None if location is None else (float(location[0]), float(location[1])),
+        float(said.get("spread", 1.0)),
+        bool(said.get("devices_apart", False)),
+    )
 
 
 def load(path: Path, model: str = "", *, as_carried: bool = False) -> Plan:

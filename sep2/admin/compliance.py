@@ -17,7 +17,9 @@ from sep2.store.listing_compliance import Whose
 
 MANY, SUMS_LAST_S = 2000, 60.0
 """Sums of so many names are put in order anew every minute."""
-Named = t.ComplianceQuery | t.BrokenQuery | t.ReachingQuery
+HALF_S, MOST_NAMES = 1800, 100
+"""Local hours begin at a half of an hour of UTC in some zones. Names of a list by hours."""
+Named = t.ComplianceQuery | t.BrokenQuery | t.ReachingQuery | t.HoursQuery
 
 
 async def list_compliance(rq: Request, asked: t.ComplianceQuery) -> t.ComplianceSums:
@@ -78,6 +80,23 @@ async def list_broken_limits(rq: Request, asked: t.BrokenQuery) -> t.Listed[t.Br
         for row in found.rows
     ]
     return listed(found, items)
+
+
+async def list_hours(rq: Request, asked: t.HoursQuery) -> t.Listed[t.BeyondHours]:
+    """Energy beyond limits by the hour of the day, of those with most of it first."""
+    usual = max(0, rq.now - 7 * DAY_S) if asked.since is None and asked.until is None else asked.since
+    span, local = _span(rq, usual, asked.until), _policy(rq).local
+    whose = (await _whose(rq, asked, asked.direction))._replace(make=asked.make)
+    rows = await listing_compliance.beyond_by_time(
+        rq.db, whose, span, by=asked.by, step_s=HALF_S, most=min(asked.limit, MOST_NAMES)
+    )
+    found = {row.name: t.BeyondHours(name=row.name, wh=[0.0] * 24, intervals=[0] * 24) for row in rows}
+    for row in rows:
+        hour = local.minute_of_day(int(row.step)) // 60
+        found[row.name].wh[hour] += float(row.wh)
+        found[row.name].intervals[hour] += int(row.intervals)
+    items = sorted(found.values(), key=lambda one: (-sum(one.wh), one.name))
+    return t.Listed(items=items, total=len(items), next=None)
 
 
 async def show_compliance(rq: Request, asked: t.CourseQuery) -> t.ConnectionCompliance:

@@ -214,6 +214,7 @@ TABLE = (
     Route("GET", "/responses", telemetry.list_responses, VIEWER),
     Route("GET", "/compliance", compliance.list_compliance, VIEWER),
     Route("GET", "/compliance/broken", compliance.list_broken_limits, VIEWER),
+    Route("GET", "/compliance/hours", compliance.list_hours, VIEWER),
     Route("GET", "/compliance/reaching", compliance.show_reaching, VIEWER),
     Route("GET", "/compliance/connections/{connection}", compliance.show_compliance, VIEWER),
     Route("GET", "/exemptions", compliance.list_exemptions, VIEWER),

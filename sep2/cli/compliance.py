@@ -128,6 +128,28 @@ def list_broken(
     )
 
 
+@verb(compliance, "hours")
+def list_hours(
+    *,
+    by: Annotated[str, typer.Option(help="client, place or connection.")] = "client",
+    of: Selection = ALL,
+    direction: Direction = None,
+    since: From = None,
+    until: Until = None,
+    limit: Limit = 20,
+) -> None:
+    """Energy beyond limits in Wh by the hour of the day, the names with most of it first; a week up to now."""
+    server = api()
+    query = {**of.query(), "by": by, "direction": direction, "limit": limit, **within(server, since, until)}
+    found = server.get("/compliance/hours", t.Listed[t.BeyondHours], **query)
+    show(
+        found,
+        listed(found.total, len(found.items), "name") if found.items else "Nothing was beyond a limit.",
+        columns=("name", *(f"{hour:02}" for hour in range(24))),
+        rows=((one.name, *(f"{wh:.0f}" if wh else "" for wh in one.wh)) for one in found.items),
+    )
+
+
 @verb(compliance, "reaching")
 def show_reaching(
     *,

@@ -14,8 +14,9 @@ from sep2.settings import Settings
 from sep2.store.connection import Connection
 from sep2.store.controls import Part, Seen
 
-ALIKE = {"DemandResponseProgramList": "DERProgramList"}
-"""Resources that are polled as often as others, so that controls reach clients in the same time either way."""
+ALIKE = {"DemandResponseProgramList": "DERProgramList", "LoadShedAvailabilityList": "DERList"}
+"""Resources that are polled as often as others: controls reach clients in the same time either way, and what a device
+writes of itself has one rate."""
 
 
 class Hrefs(Protocol):

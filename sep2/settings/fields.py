@@ -35,7 +35,6 @@ POLLED = (
     "DeviceCapability",
     "EndDeviceList",
     "FunctionSetAssignmentsList",
-    "LoadShedAvailabilityList",
     "LogEventList",
     "MirrorUsagePointList",
     "Registration",

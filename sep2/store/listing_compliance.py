@@ -11,6 +11,7 @@ from sep2.store.connection import Connection
 from sep2.store.judged import SUMS
 from sep2.store.judged_tables import exemption, judged, judged_day, judged_sum
 from sep2.store.keyset import Following, select_following
+from sep2.store.many import among
 from sep2.store.tables import client, connection, control, device_group, end_device, member, place, response
 from sep2.store.territory import below
 
@@ -185,6 +186,47 @@ async def intervals(
     )
     query = query.where(*chosen(pairs, j.c.end_device_id, group_id=whose.group_id, place_id=whose.place_id))
     return await select_following(db, query.order_by(j.c.start.desc(), j.c.end_device_id, j.c.direction), page)
+
+
+_HOLDERS: dict[str, ColumnElement[Any]] = {
+    "connection": connection.c.connection_id,
+    "client": client.c.name,
+    "place": place.c.name,
+}
+
+
+async def beyond_by_time(
+    db: Connection, whose: Whose, span: tuple[int, int], *, by: str, step_s: int, most: int
+) -> Sequence[Row[Any]]:
+    """Energy beyond limits by name and time, of the names with most of it: name, when the step begins, wh, intervals.
+
+    by: connection, client (who acted then), or the place of the connection as it is now.
+    """
+    j, name, wh = judged, _HOLDERS[by].label("name"), func.sum(judged.c.breach_wh)
+    pairs = (
+        (connection.c.connection_id, whose.connection),
+        (j.c.end_device_id, whose.device_id),
+        (client.c.name, whose.client),
+        (j.c.direction, whose.direction),
+    )
+    within = [j.c.start >= span[0], j.c.start < span[1], name.is_not(None), j.c.breach_wh > 0.0]
+    within += chosen(pairs, j.c.end_device_id, group_id=whose.group_id, place_id=whose.place_id)
+    if whose.make is not None:
+        within.append(end_device.c.make == whose.make)
+
+    def joined(query: Select[Any]) -> Select[Any]:
+        query = query.select_from(j).outerjoin(end_device, end_device.c.id == j.c.end_device_id)
+        query = query.outerjoin(client, client.c.id == j.c.client_id)
+        query = query.outerjoin(connection, connection.c.id == end_device.c.connection_id)
+        return query.outerjoin(place, place.c.id == connection.c.place_id).where(*within)
+
+    top = await db.all(joined(select(name, wh.label("wh"))).group_by(name).order_by(wh.desc(), name).limit(most))
+    names = [row.name for row in top]
+    if not names:
+        return []
+    step = (j.c.start - j.c.start % step_s).label("step")
+    query = joined(select(name, step, wh.label("wh"), func.count().label("intervals"))).where(among(name, names))
+    return await db.all(query.group_by(name, step))
 
 
 async def exemptions(db: Connection, page: Keyset, *, since: int) -> Following:

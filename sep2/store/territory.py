@@ -106,6 +106,12 @@ async def devices_below(db: Connection, place_id: int) -> list[int]:
     return [row.id for row in await db.all(_DEVICES, place_id=place_id)]
 
 
+async def connections_below(db: Connection, place_id: int) -> int:
+    """How many connections are at a place and at all places below it."""
+    row = await db.one(select(func.count().label("n")).where(connection.c.place_id.in_(_BELOW)), place_id=place_id)
+    return row.n if row else 0
+
+
 async def groups_of(db: Connection, device_id: int) -> set[int]:
     """The groups of places that a device is in."""
     return {row.device_group_id for row in await db.all(_HAS, device_id=device_id)}

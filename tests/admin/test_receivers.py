@@ -16,13 +16,16 @@ from sep2.admin.app import make
 from sep2.clock import SteppedClock
 from sep2.operations.alarms import clear_alarm, raise_alarm
 from sep2.operations.mirrors import NewMirror, NewReading, NewSeries, Poster, put_mirror, set_reading_sign
+from sep2.operations.schedules import Wanted, issue_schedules
 from sep2.resources import TABLE
+from sep2.rules.limits import Limits
 from sep2.rules.metering import ReadingSign, Span
+from sep2.rules.timeline import Interval
 from sep2.rules.webhooks import is_signed
 from sep2.server.app import State
 from sep2.server.fanout import FanOut
 from sep2.settings import parse, resolved
-from sep2.store import Database
+from sep2.store import Database, connections
 from tests.admin.conftest import NOW, TOKEN, Operator
 
 
@@ -174,9 +177,9 @@ async def _took(desk: Operator, number: int) -> bool:
     return bool((await desk.get("/receivers/DERMS"))["delivered"] == number)
 
 
-async def _failed(desk: Operator, times: int) -> bool:
+async def _failed(desk: Operator, times: int, name: str = "DERMS") -> bool:
     """Whether so many attempts in a row are known to have failed."""
-    return bool((await desk.get("/receivers/DERMS"))["failures"] == times)
+    return bool((await desk.get(f"/receivers/{name}"))["failures"] == times)
 
 
 async def _stand(desk: Operator, codes: set[str]) -> bool:
@@ -204,6 +207,37 @@ async def test_of_a_groups_state_the_newest_is_told_once(desk: Operator, system:
     assert [(said["data"]["connection_id"], said["data"]["controls"][0]["asks"]) for said in told] == [
         ("NMI1", {"opModExpLimW": 3000})
     ]
+
+
+async def test_a_plant_without_a_device_is_told_its_set_points_signed_until_it_takes_them(
+    desk: Operator, system: tuple[System, str]
+) -> None:
+    """What the engine publishes for a connection at which nothing speaks IEEE 2030.5."""
+    one, url = system
+    made = await desk.change("POST", "/receivers", {"name": "PLANT7", "url": url, "topics": ["controls"]})
+    await desk.change("POST", "/connections", {"connection_id": "SOLAR-7"})
+    one.answer = lambda: web.Response(status=503, headers={"Retry-After": "40"})
+    async with desk.house.db.write() as db:
+        found = await connections.by_name(db, "SOLAR-7")
+        assert found is not None
+        spans = [Interval(NOW, NOW + 1800, Limits(0, 5000)), Interval(NOW + 1800, NOW + 3600, Limits(0, 2000))]
+        await issue_schedules(db, [Wanted(found.device_group_id, spans, 24)], NOW, source="envelope")
+    await FanOut(desk.house.db, desk.house.clock, TABLE).once()
+    desk.house.wake()
+    await one.has_refused(1)
+    await until(lambda: _failed(desk, 1, "PLANT7"))
+    one.answer = lambda: web.Response(status=204)
+    desk.advance(NOW + 41)
+    desk.house.wake()
+    await one.has(1)
+    told = one.taken[-1]["data"]
+    assert told["connection_id"] == "SOLAR-7"
+    assert [(span["start"], span["end"], span["asks"]) for span in told["controls"]] == [
+        (NOW, NOW + 1800, {"opModImpLimW": 0, "opModExpLimW": 5000}),
+        (NOW + 1800, NOW + 3600, {"opModImpLimW": 0, "opModExpLimW": 2000}),
+    ]
+    assert is_signed(made["secret"], one.headers[-1], one.bodies[-1])
+    assert not is_signed(made["secret"], one.headers[-1], one.bodies[-1].replace(b"5000", b"9000"))
 
 
 async def test_what_was_measured_is_told_every_five_minutes(desk: Operator, system: tuple[System, str]) -> None:

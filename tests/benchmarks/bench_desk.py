@@ -25,6 +25,7 @@ from certs import pki
 from sep2.admin.app import ACCESS
 from sep2.clock import SteppedClock
 from sep2.desk.app import make
+from sep2.desk.render import compile_all
 from sep2.server.app import State
 from sep2.settings import parse, resolved
 from sep2.store import Database, in_force_counts, migrate, open_database
@@ -121,6 +122,7 @@ async def _desk(size: Size, url: str) -> AsyncIterator[tuple[TestClient[Any, Any
             if not await _is_filled(database):
                 await fill(database, size, NOW)
             state = State(resolved(parse({}), home), database, SteppedClock(NOW))
+            compile_all(state)  # as a server does once it runs
             app = make(state)
             async with TestClient(TestServer(app)) as http:
                 link = app[ACCESS].link("local")

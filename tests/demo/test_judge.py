@@ -86,9 +86,10 @@ async def street(database, database_url):
             devices[name] = await add_device(db, NewDevice(f"{k + 2:040X}", client, name), BEFORE)
             group = await groups.of_connection(db, (await connections.by_name(db, name)).id)
             limits = Limits(IMPORT_W, EXPORT_W)
-            wanted = [NewControl(start=NOW + k * HALF_HOUR, duration=HALF_HOUR, limits=limits) for k in range(2)]
+            # Of the last one, which begins after the time that is judged, nothing is asked yet.
+            wanted = [NewControl(start=NOW + k * HALF_HOUR, duration=HALF_HOUR, limits=limits) for k in range(3)]
             issued = await issue_controls(db, group.id, wanted, NOW - 3600, source="envelope")
-            mrids[name] = [(await controls.one(db, created)).mrid for created in issued.created]
+            mrids[name] = [(await controls.one(db, created)).mrid for created in issued.created[:2]]
     return Street(database, database_url, devices, mrids, client)
 
 

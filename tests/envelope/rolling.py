@@ -116,11 +116,12 @@ def template() -> Path:
     assert done.exit_code == 0, done.output
     settings = read_settings(folder)
     measure(MeasurementStore(settings.measurements.folder))
-    asyncio.run(_register(settings.database.url))
+    asyncio.run(register(settings.database.url))
     return home
 
 
-async def _register(url):
+async def register(url):
+    """Register the three homes in a database that has its tables."""
     opened = await open_database(url)
     await register_homes(opened, HOMES, NOW)
     await opened.close()
@@ -175,4 +176,19 @@ def gaps(rows, since, until):
     return [at for at, n in counts if n == 0], [at for at, n in counts if n > 1]
 
 
-__all__ = ["DAY_S", "HOMES", "NOW", "SINCE", "STEP_S", "Office", "at_work", "gaps", "measure", "put", "save_plan"]
+__all__ = [
+    "DAY_S",
+    "HOMES",
+    "NOW",
+    "ROLLING",
+    "SINCE",
+    "STEP_S",
+    "Office",
+    "at_work",
+    "gaps",
+    "measure",
+    "put",
+    "register",
+    "save_plan",
+    "template",
+]

@@ -10,6 +10,7 @@ from envelope.engine import calculate
 from envelope.operation import hysteresis, publication
 from envelope.operation.publication_terms import SOURCE, PublicationTerms
 from envelope.schedule.codes import CAPACITY
+from envelope.schedule.schedule import Binding
 from sep2.client.schedule import Control, Default, Program, Schedule
 from sep2.operations.clients import NewClient, register_client
 from sep2.operations.connections import NewConnection, add_connection
@@ -167,7 +168,9 @@ def test_hysteresis_never_keeps_what_is_below_the_contract_or_the_base_load(sche
     day = replace(limited(schedule, *[(2040, 2040)] * 6), import_least_w=np.full((6, 3), 2010))
     want, old = Interval(at(0), at(6), Limits(2040, 2040)), Interval(at(0), at(6), Limits(2000, 2000))
     least = hysteresis.FirmMinimum(day, 0)
-    assert hysteresis.with_hysteresis([want], [old], least, 50) == [want]
+    (found,) = hysteresis.with_hysteresis([want], [old], least, 50)
+    assert 2010 <= found.limits.import_w <= 2040
+    assert found.limits.export_w == 2000, "of the other direction the old one stays"
     near = old._replace(limits=Limits(2010, 2000))
     assert hysteresis.with_hysteresis([want], [near], least, 50) == [near]
 
@@ -231,3 +234,16 @@ async def test_what_stands_beyond_the_schedule_can_be_left_or_settled(registered
     assert [(row.start, row.import_limit_w) for row in await rows_of(registered, "c2", START)] == [
         (at(0), 2000), (at(3), 1000),
     ]  # fmt: skip
+
+
+def test_limits_that_the_network_binds_stay_when_a_later_round_finds_some_watts_less_or_more(schedule):
+    first_row, none = (np.full((6, 3), row) for row in (0, CAPACITY))
+    day = limited(schedule, *[(2000, 2000)] * 6)
+    day = replace(day, import_binding=Binding(none, none), export_binding=Binding(first_row, first_row))
+    day = replace(day, import_least_w=None, export_least_w=None, firm_export_w=np.zeros(3, dtype=np.int64))
+    minimum = hysteresis.FirmMinimum(day, 0)
+    (first,) = hysteresis.with_hysteresis([Interval(at(0), at(6), Limits(2000, 2000))], [], minimum, 100)
+    assert (first.limits.import_w, first.limits.export_w) == (2000, 1975), "only what the network binds has slack"
+    for watts in (1999, 1980, 2001, 2070):
+        (later,) = hysteresis.with_hysteresis([Interval(at(0), at(6), Limits(2000, watts))], [first], minimum, 100)
+        assert later == first

@@ -4,12 +4,15 @@ import asyncio
 import sqlite3
 from types import SimpleNamespace
 
+import asyncpg
+import msgspec
 import pytest
 
 from sep2.operations.plans import look_at_plans, planned_until
 from sep2.rules.events import held
-from sep2.store import connections, controls
-from tests.envelope.rolling import DAY_S, HOMES, NOW, STEP_S, at_work, gaps
+from sep2.store import connections, controls, migrate
+from tests import postgres
+from tests.envelope.rolling import DAY_S, HOMES, NOW, STEP_S, at_work, gaps, register
 from tests.envelope.test_rolling import ended, published, round_that
 from tests.machine import Machine
 
@@ -64,6 +67,55 @@ async def test_limits_stand_while_the_database_takes_nothing_and_rounds_go_on_wh
     assert not made.why
     await assert_whole(office, NOW + 2 * STEP_S, NOW + 2 * STEP_S + DAY_S)
     assert "engine_absent" not in await office.alarms()
+
+
+@pytest.fixture
+async def postgres_folder_of_its_own():
+    """A PostgreSQL that may be stopped, with an empty database, and in it the three homes."""
+    try:
+        postgres.programs()
+    except postgres.NoPostgres as missing:
+        pytest.skip(str(missing))
+    with postgres.running(restarts=True) as folder:
+        connection = await asyncpg.connect(postgres.address(folder, "postgres"))
+        await connection.execute("CREATE DATABASE utility")
+        await connection.close()
+        url = postgres.address(folder, "utility")
+        await migrate(url)
+        await register(url)
+        yield folder
+
+
+async def test_limits_stand_while_postgresql_is_stopped_and_rounds_go_on_once_it_is_started(
+    postgres_folder_of_its_own, tmp_path, caplog
+):
+    folder = postgres_folder_of_its_own
+
+    def on_postgres(settings):
+        database = msgspec.structs.replace(settings.database, url=postgres.address(folder, "utility"))
+        return msgspec.structs.replace(settings, database=database)
+
+    async with at_work(tmp_path, change=on_postgres) as office:
+        await office.until(lambda: published(office))
+        await office.move(NOW)
+        before = await limits(office)
+        now = NOW + 2 * STEP_S
+        await asyncio.to_thread(postgres.stop, folder)
+        office.clock.advance(now)
+
+        async def waits():
+            return "background work waits: " in caplog.text
+
+        await office.until(waits, why="the round is tried, and the reason is told")
+        await asyncio.to_thread(postgres.start, folder)
+        made = await round_that(office, lambda made: made.at == now and made.ended == "published")
+        assert not made.why
+        await assert_whole(office, now, now + DAY_S)
+        after = await limits(office)
+        for name, rows in before.items():
+            kept = {mrid for mrid, *_ in rows} & {mrid for mrid, *_ in after[name]}
+            assert kept, "what had not changed was not published anew"
+        assert not {"engine_absent", "envelope_failed"} & set(await office.alarms())
 
 
 async def test_limits_stand_and_go_on_when_the_machines_clock_is_set_forwards_and_back(tmp_path):

@@ -1,5 +1,6 @@
 """Health of rolling rounds that can not lie, and the ways in which measurements reach them."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
@@ -7,17 +8,20 @@ import numpy as np
 import pytest
 
 from envelope.forecast.forecast_file import load
-from envelope.operation import input_ages, measurement_spool, start
+from envelope.operation import input_ages, measurement_spool, short_term, start
+from envelope.operation.load_forecast import Maker
 from envelope.operation.run_store import RunStore
+from envelope.problem import Scenarios
 from gridmodel.meter_data.reading import Window, net_import_w
-from gridmodel.meter_data.store import Kind
+from gridmodel.meter_data.store import Kind, MeasurementStore
 from sep2.extension import ExtensionError
 from sep2.operations.alarms import Wanted, set_alarms
 from sep2.operations.plans import look_at_plans, note_plan
 from sep2.operations.silent_places import note_silent_places
 from sep2.server.plan_watch import PlanWatch
+from tests.envelope.cases import START, street
 from tests.envelope.homes_history import homes
-from tests.envelope.rolling import DAY_S, HOMES, NOW, STEP_S, at_work, put, save_plan
+from tests.envelope.rolling import DAY_S, HOMES, NOW, ROLLING, STEP_S, at_work, put, save_plan, template
 from tests.envelope.test_rolling import ended, published, report, round_that
 
 
@@ -268,3 +272,27 @@ async def test_an_installed_function_makes_the_forecast_and_ours_takes_its_place
             assert made.notes[1].startswith("own forecast house: ")
             assert why in made.notes[1]
             assert "own forecast house" in (await office.alarms())["measurements_ending"]
+
+
+def test_a_process_that_begins_anew_goes_on_with_the_same_forecast(tmp_path):
+    store, span = MeasurementStore(template() / "utility" / "measurements"), (48, STEP_S)
+    first = Maker(store, tmp_path / "forecast.npz").paths(HOMES, NOW, span, ROLLING)
+    again = Maker(store, tmp_path / "forecast.npz")
+    later = again.paths(HOMES, NOW + 2 * STEP_S, span, ROLLING)
+    assert later.made.made_at == first.made.made_at == NOW
+    assert np.array_equal(later.made.path_w, first.made.path_w)
+    assert again.paths(HOMES, NOW + 2 * STEP_S, span, ROLLING) is later
+    # Another plan asks for another one.
+    assert Maker(store, tmp_path / "forecast.npz").paths(HOMES[:2], NOW, span, ROLLING).made.places == ("H1", "H2")
+
+
+def test_a_meter_beside_a_device_that_is_newer_than_the_history_tells_no_base_load():
+    problem = street(3, 6, seed=1)
+    gen_w, load_w = problem.flex_gen_w.copy(), problem.flex_load_w.copy()
+    gen_w[:, 0] = load_w[:, 0] = 0.0
+    paths = Scenarios(problem.base_load_w[None, :, None], problem.base_load_var[None, :, None])
+    stated = replace(problem, flex_gen_w=gen_w, flex_load_w=load_w, scenarios=paths)
+    for apart, known in ((True, [True, False, False]), (False, [True] * 3)):
+        found = short_term.updated(short_term.Recent(), stated, ((), input_ages.Inputs()), START, apart=apart)
+        ((_, expected),) = found.expected
+        assert [one is not None for one in expected[:3]] == known

@@ -87,6 +87,33 @@ async def many(world, *, watts, client="sunny", count=10, since=NOON):
     return names
 
 
+async def test_what_was_beyond_is_summed_by_the_hour_of_the_local_day(desk):
+    world, operator = desk
+    await operator.change("POST", "/places", {"kind": "transformer", "name": "TX1"})
+    names = await many(world, watts=2000.0, since=NOON)
+    await operator.change("POST", "/places/TX1/connections", {"connections": names[3:]})
+    world.advance(NOON + 3600)
+    hour = LocalTime(offset_s=0).minute_of_day(NOON - 600) // 60
+
+    def beyond(found):
+        return [
+            (one["name"], [(h, wh) for h, wh in enumerate(one["wh"]) if wh], sum(one["intervals"])) for one in found
+        ]
+
+    by = {
+        name: beyond((await operator.get("/compliance/hours", by=name, limit=3))["items"])
+        for name in ("client", "place", "connection")
+    }
+    assert by["client"] == [("sunny", [(hour, 90.0)], 18)], "one of ten was beyond by nothing"
+    assert by["place"] == [("TX1", [(hour, 84.0)], 14)]
+    assert [name for name, _, _ in by["connection"]] == names[:-4:-1]
+    assert beyond((await operator.get("/compliance/hours", by="client", place="TX1"))["items"]) == [
+        ("sunny", [(hour, 84.0)], 14)
+    ]
+    status, answer = await operator.ask("GET", "/compliance/hours?by=moon")
+    assert (status, answer["code"]) == (400, "wrong_body")
+
+
 async def test_many_connections_of_one_aggregator_are_one_alarm(desk):
     world, _ = desk
     names = await many(world, watts=1200.0)

@@ -57,6 +57,7 @@ from sep2.admin.types.commissioning import (
 )
 from sep2.admin.types.compliance import (
     Arrival,
+    BeyondHours,
     Broken,
     BrokenQuery,
     By,
@@ -67,6 +68,7 @@ from sep2.admin.types.compliance import (
     CourseQuery,
     Delay,
     Exemption,
+    HoursQuery,
     NewExemption,
     Reaching,
     ReachingQuery,
@@ -253,6 +255,7 @@ __all__ = [
     "BackstopKind",
     "BackstopPrepared",
     "BackstopSubject",
+    "BeyondHours",
     "BranchHours",
     "BranchState",
     "Broken",
@@ -340,6 +343,7 @@ __all__ = [
     "Hit",
     "Holds",
     "HourCount",
+    "HoursQuery",
     "Imported",
     "InForce",
     "InForceCounts",

@@ -80,6 +80,31 @@ class BrokenQuery(Span, frozen=True, kw_only=True):
     until: Epoch | None = None
 
 
+class HoursQuery(Span, frozen=True, kw_only=True):
+    """Energy beyond limits by the hour of the day, of the names with most of it; a week where no time is given."""
+
+    by: Literal["connection", "client", "place"] = "client"
+    """place: that of the connection itself"""
+    connection: str | None = None
+    device: str | None = None
+    client: str | None = None
+    group: str | None = None
+    place: str | None = None
+    make: Annotated[str, Meta(max_length=80)] | None = None
+    direction: Direction | None = None
+    since: Epoch | None = field(default=None, name="from")
+    until: Epoch | None = None
+
+
+class BeyondHours(Struct, frozen=True, kw_only=True):
+    """What one name had beyond its limits, by the hour of the utility's local day, from midnight on."""
+
+    name: str
+    wh: list[float]
+    intervals: list[int]
+    """each with something beyond"""
+
+
 class Broken(Struct, frozen=True, kw_only=True):
     """An interval in which a limit was not kept; watts in the direction of the limit."""
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import quote
 
 import msgspec
 from msgspec import Meta
 
-from sep2.admin import controls, looking
+from sep2.admin import compliance, controls, looking
 from sep2.admin import types as t
 from sep2.desk.door import Visit
 from sep2.rest.types import Asked, Epoch
@@ -38,7 +38,13 @@ BY = {
     "group": "Group",
     "total": "All together",
 }
-MOST_SHOWN = 500
+HOURS_BY: dict[str, Literal["connection", "client", "place"]] = {
+    "connection": "connection",
+    "transformer": "place",
+    "feeder": "place",
+}
+"""By what energy beyond limits is shown over the day; for the others by client."""
+MOST_SHOWN, MOST_HOURS = 500, 20
 
 
 class Words(Asked, frozen=True, kw_only=True):
@@ -161,6 +167,18 @@ async def show_report(visit: Visit, asked: ReportQuery) -> dict[str, Any]:
         limit=MOST_SHOWN,
     )
     found: t.Listed[t.ReportRow] = await visit.ask(looking.report_compliance, query)
+    hours: t.Listed[t.BeyondHours] = await visit.ask(
+        compliance.list_hours,
+        t.HoursQuery(
+            by=HOURS_BY.get(asked.by, "client"),
+            since=since,
+            until=until,
+            place=query.place,
+            client=query.client,
+            make=query.make,
+            limit=MOST_HOURS,
+        ),
+    )
     given = {
         name: value for name, value in (("place", asked.place), ("client", asked.client), ("make", asked.make)) if value
     }
@@ -169,6 +187,8 @@ async def show_report(visit: Visit, asked: ReportQuery) -> dict[str, Any]:
     ))  # fmt: skip
     return {
         "found": found,
+        "hours": hours.items,
+        "most_wh": max((max(one.wh) for one in hours.items), default=0.0),
         "asked": asked,
         "about": asked.place,
         "by": BY | ({} if asked.by in BY else {asked.by: asked.by.capitalize()}),
