@@ -1,7 +1,8 @@
 .PHONY: help demo test lint bench trials migration clean
 
 # One process more than there are processors: a third of the time of a test is waiting, for a client, a page, a database.
-WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+# At most eight: each may take a gigabyte, and the tests' PostgreSQL has 200 connections.
+WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 8 ? n + 1 : 8)))
 
 help:  ## what can be made
 	@sed -n 's/^\([a-z]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
