@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from envelope.schedule import EnvelopeSchedule
+from envelope.schedule.codes import CEILING
 from gridmodel.arrays import Mask, Watts
 from sep2.rules.limits import Limits
 from sep2.rules.timeline import Interval, merged
@@ -32,7 +33,8 @@ class FirmMinimum:
         table = [np.full(steps, firm[column]) if least is None else least[:, column] for least, firm in sides]
         self._minimum: Watts = np.stack(table, axis=1)
         bindings = schedule.import_binding, schedule.export_binding
-        self._bound = np.stack([one.is_network[:, column] for one in bindings], axis=1)
+        # A ceiling is a figure that somebody has set: it is published as it is.
+        self._bound = np.stack([(one.is_network & (one.row != CEILING))[:, column] for one in bindings], axis=1)
 
     def during(self, interval: Interval) -> tuple[int, int]:
         """Return the largest firm minimum of import and export in an interval, W."""
@@ -55,23 +57,23 @@ def with_hysteresis(
     return merged(want._replace(limits=_nearest(want, standing, minimum, hysteresis_w)) for want in wanted)
 
 
-def _nearest(want: Interval, standing: Sequence[Interval], minimum: FirmMinimum, hysteresis_w: int) -> Limits:
-    """Return the wanted limits, each with the standing one in its place that may stay, else with some slack."""
-    old = next((one.limits for one in standing if one.start <= want.start and one.end >= want.end), None)
+def with_slack(want: Interval, minimum: FirmMinimum, hysteresis_w: int) -> Limits:
+    """Return the limits that are published where no standing ones stay."""
     import_w, export_w = minimum.during(want)
     of_import, of_export = minimum.is_bound(want)
-    return Limits(
-        *(
-            before if old is not None and _is_near(before, now, least, hysteresis_w) else _slackened(now, least, by_w)
-            for before, now, least, by_w in zip(
-                old or Limits(),
-                want.limits,
-                (import_w, export_w, 0, 0),
-                [int(SLACK * hysteresis_w) * bound for bound in (of_import, of_export, of_export, of_import)],
-                strict=True,
-            )
-        )
-    )
+    by_w = [int(SLACK * hysteresis_w) * bound for bound in (of_import, of_export, of_export, of_import)]
+    needed = import_w, export_w, 0, 0
+    return Limits(*(_slackened(*one) for one in zip(want.limits, needed, by_w, strict=True)))
+
+
+def _nearest(want: Interval, standing: Sequence[Interval], minimum: FirmMinimum, hysteresis_w: int) -> Limits:
+    """Return the wanted limits, each with the standing one in its place that may stay, else with some slack."""
+    fresh = with_slack(want, minimum, hysteresis_w)
+    old = next((one.limits for one in standing if one.start <= want.start and one.end >= want.end), None)
+    if old is None:
+        return fresh
+    sides = zip(old, want.limits, fresh, (*minimum.during(want), 0, 0), strict=True)
+    return Limits(*(before if _is_near(before, now, least, hysteresis_w) else new for before, now, new, least in sides))
 
 
 def _slackened(now: int | None, needed: int, by_w: int) -> int | None:

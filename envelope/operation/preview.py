@@ -24,6 +24,7 @@ from envelope.operation.clients import (
 )
 from envelope.operation.cycle import blended
 from envelope.operation.group_state import default_of
+from envelope.operation.hysteresis import FirmMinimum, with_slack
 from envelope.operation.input_ages import InputWatch
 from envelope.operation.lead_time import upcoming_intervals
 from envelope.operation.limits_in_force import with_limits_in_force
@@ -184,7 +185,9 @@ class ServerView:
             problem = with_controllability(held.on(stated), found)
             if run and run != run_id(problem):
                 problem = await with_limits_in_force(db, problem, now)
-        limits = await asyncio.to_thread(calculated_limits, problem, now, clients, sharing)
+        limits = await asyncio.to_thread(
+            calculated_limits, problem, now, clients, sharing, hysteresis_w=plan.hysteresis_w
+        )
         return limits | {name: invalid[name] for name in change.reached or () if name in invalid}
 
     async def _blended(self, db: Connection, stated: Problem, plan: plan_file.Plan) -> Problem:
@@ -239,17 +242,27 @@ class ServerView:
 
 
 def calculated_limits(
-    problem: Problem, now: int, at: Mapping[str, Clients] = NO_CLIENTS, sharing: Sharing | None = None
+    problem: Problem,
+    now: int,
+    at: Mapping[str, Clients] = NO_CLIENTS,
+    sharing: Sharing | None = None,
+    *,
+    hysteresis_w: int = 0,
 ) -> dict[str, Limits]:
-    """Return the limits at a time that a problem's schedule gives each connection's group; none beyond its horizon."""
+    """Return the limits at a time that a problem's schedule gives each connection's group; none beyond its horizon.
+
+    hysteresis_w: that of the plan; limits that the network binds are published some watts tighter with one.
+    """
     schedule = verified_schedule(problem)
     found = {}
     for column, name in enumerate(schedule.connection_id):
         first = next(iter(upcoming_intervals(schedule, column, now, steps_ahead=problem.hull_steps)), None)
         if first is not None and first.start <= now:
             clients = at.get(name, ())
-            part = handover.part_of_group(clients, of_device=net_to_device.is_device(schedule, column))
-            whole = first.limits
+            of_device = net_to_device.is_device(schedule, column)
+            part, whole = handover.part_of_group(clients, of_device=of_device), first.limits
+            if part is None and not of_device:
+                whole = with_slack(first, FirmMinimum(schedule, column), hysteresis_w)
             found[name] = whole if part is None else (sharing or Sharing()).parts(whole, clients)[part]
     return found
 
