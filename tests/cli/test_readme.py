@@ -66,7 +66,7 @@ def test_a_control_sent_by_hand_reaches_an_aggregator_and_a_gateway(tmp_path: Pa
     for answer in ("received", "started", "completed"):
         assert len(re.findall(f"[0-9A-F]{{40}} answers: {answer}\n", said)) == 2, said
     assert said.count("1 of 1 device answered. All have ended it.") == 2, said
-    assert "opModExpLimW 1500" in said, said
+    assert "opModExpLimW 1000" in said, said
     assert "opModExpLimW 0" in said, said
 
 
