@@ -7,10 +7,11 @@ of a conversation, would stay open, or be the next one's. SQLAlchemy's own pool 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
+from sqlalchemy.connectors.asyncio import AsyncAdapt_Error
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -42,7 +43,8 @@ class Lent:
     async def begun(self) -> Any:
         """The driver's connection in a transaction, which SQLAlchemy takes part in."""
         if self._adapted._transaction is None:
-            await self._adapted._start_transaction()
+            with _as_raised():
+                await self._adapted._start_transaction()
         return self.driver
 
     async def commit(self) -> None:
@@ -58,6 +60,15 @@ class Lent:
             await self.core.rollback()
         elif self._adapted._transaction is not None:
             await self._adapted._call_and_discard(self._adapted._transaction.rollback)
+
+
+@contextmanager
+def _as_raised() -> Iterator[None]:
+    """A failure of the driver as it was raised, without what SQLAlchemy puts around it for itself."""
+    try:
+        yield
+    except AsyncAdapt_Error as error:
+        raise error.__cause__ or error from None
 
 
 class Lending:
