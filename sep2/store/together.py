@@ -82,22 +82,21 @@ class Together:
             some = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST))]
             pieces = [piece for piece in some if not piece.answer.done()]
             if len(pieces) < 2 or not await self._in_one(pieces):
-                for piece in pieces:
-                    await self._by_itself(piece)
+                await self._each_alone(pieces)
 
     async def _in_one(self, pieces: Sequence[_Piece]) -> bool:
         """Whether all were answered, with what they return or raise; otherwise nothing of them is kept."""
-        is_done = False
+        has_begun = is_done = False
         try:
             async with self._shared() as shared:
+                has_begun = True
                 ended = [(piece, block := shared.block(), await _outcome(piece, block)) for piece in pieces]
                 is_done = True
                 await shared.keep([block for _, block, _ in ended])
-        except (Clash, Busy):
-            return False
         except Exception as error:
-            if not is_done:
+            if has_begun and (not is_done or isinstance(error, Clash | Busy)):
                 return False
+            # There was no connection, and each by itself would wait as long for one; or it was lost with the commit.
             # Nobody knows whether it was kept: done again, it may be there twice.
             for piece in pieces:
                 piece.end(None, error)
@@ -106,14 +105,27 @@ class Together:
             piece.end(result, refusal)
         return True
 
-    async def _by_itself(self, piece: _Piece) -> None:
+    async def _each_alone(self, pieces: Sequence[_Piece]) -> None:
+        """Answer pieces one after the other; those that are left get the same answer once no transaction can begin."""
+        failure: Exception | None = None
+        for piece in pieces:
+            if failure is None:
+                failure = await self._alone_failed(piece)
+            else:
+                piece.end(None, failure)
+
+    async def _alone_failed(self, piece: _Piece) -> Exception | None:
+        """Answer a piece from a transaction of its own; why that could not begin, None where it did."""
+        has_begun = False
         try:
             async with self._alone() as block:
+                has_begun = True
                 result = await piece.run(block)
         except Exception as error:
             piece.end(None, error)
-        else:
-            piece.end(result)
+            return None if has_begun else error
+        piece.end(result)
+        return None
 
 
 async def _outcome(piece: _Piece, block: Connection) -> tuple[Any, SepError | None]:
