@@ -1,8 +1,9 @@
 """Work of several requests in one transaction, so that they wait for one commit.
 
-Work that arrives while a transaction is under way gathers for the next one. Each piece has a block of its own, one
-after the other. One that only reads before it is refused leaves the others alone; where one fails otherwise the
-transaction is undone, and every piece is done again in one of its own, so that none is spoiled by another's fault.
+Work that arrives while a transaction is under way waits for the next one, at most 32 pieces in each. The pieces run one
+after the other. A piece that is refused before it has written anything does not affect the others. Where one fails
+otherwise, the transaction is rolled back and every piece runs again in a transaction of its own. Where no connection
+can be had, all waiting pieces of that transaction fail with that error (Busy, Unreachable).
 """
 
 import asyncio
@@ -63,7 +64,7 @@ class Together:
         self._running: asyncio.Task[None] | None = None
 
     async def of(self, work: Work[Answered]) -> Answered:
-        """What some work returns, once it is kept. A caller that is cancelled leaves; what has begun goes on."""
+        """The result of some work once it is committed. Work that has begun goes on when its caller is cancelled."""
         loop = asyncio.get_running_loop()
         piece = _Piece(work, copy_context(), loop.create_future())
         self._waiting.append(piece)
@@ -129,7 +130,7 @@ class Together:
 
 
 async def _outcome(piece: _Piece, block: Connection) -> tuple[Any, SepError | None]:
-    """What a piece of work returns, or with what it was refused, unless that leaves something to be undone."""
+    """The result of a piece of work, or its refusal if it has written nothing; anything else is raised."""
     try:
         return await piece.run(block), None
     except (Outage, Clash):
