@@ -61,6 +61,7 @@ async def look(db: Connection, row: Row[Any], now: int) -> Joining | None:
 
 async def follow(db: Connection, joining: Joining, now: int, terms: Terms) -> list[str]:
     """The DERs that follow the override from now on; their party is told which, and what each may do."""
+    await db.in_turn()  # before the lock: a release takes both in this order
     await stored.locked(db, joining.row.id)
     row, to = await overrides.find(db, str(joining.row.override_id)), joining.to
     if row.released is not None or row.end <= now:
