@@ -215,7 +215,7 @@ class PostgresDatabase(Database):
             await self._keep(lent, [connection])
 
     async def write_together(self, work: Work[Answered]) -> Answered:
-        """What some work returns, which may share a transaction with other work."""
+        """The result of some work, which may share a transaction with other work."""
         return await self._together.of(work)
 
     @asynccontextmanager
@@ -231,7 +231,7 @@ class PostgresDatabase(Database):
             yield Shared(block, partial(self._keep, lent))
 
     async def _keep(self, lent: Lent, blocks: Sequence["PostgresConnection"]) -> None:
-        """Commit a transaction with all its blocks, and have who is to hear of it hear."""
+        """Commit a transaction with all its blocks, then notify other processes and the notifier of this one."""
         for block in blocks:
             block.ensure_known()
         said = await self._commit(lent, blocks)
@@ -242,7 +242,7 @@ class PostgresDatabase(Database):
             self._line.tell()
 
     async def _commit(self, lent: Lent, blocks: Sequence[PostgresConnection]) -> int:
-        """Commit blocks; the number by which other processes are told, 0 where they keep nothing of what it wrote."""
+        """Commit blocks; the number of the message to other processes, 0 where they keep no table that was written."""
         tables = _written_by(blocks)
         number = 0
         if shared := tables & KEPT:
