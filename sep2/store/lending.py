@@ -1,7 +1,7 @@
 """Connections to PostgreSQL: they stay open, and are lent to one block after the other.
 
-A connection whose borrower is cancelled is given back whole or closed: one that is given up half made, or in the middle
-of a conversation, would stay open, or be the next one's. SQLAlchemy's own pool costs twice what a statement does.
+When a caller is cancelled, its connection is either rolled back and lent again, or closed: never left open while it is
+being made, and never lent again in the middle of a statement. SQLAlchemy's own pool takes twice as long as a statement.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from sep2.store.line import FAILURES
 log = logging.getLogger(__name__)
 
 PATIENCE_S = 5.0
-"""How long a block waits for a connection."""
+"""How long a block waits for a connection, in seconds; then it fails with Busy."""
 
 
 class Lent:
@@ -85,7 +85,10 @@ class Lending:
 
     @asynccontextmanager
     async def one(self, *, reads_only: bool = False) -> AsyncIterator[Lent]:
-        """A connection, until the block ends; what it has not committed by then is undone."""
+        """A connection until the block ends; what is not committed by then is rolled back.
+
+        Raises Busy after PATIENCE_S without a free connection, Unreachable where none can be opened.
+        """
         lent = await self._take()
         try:
             lent.reads_only(reads_only)
