@@ -128,7 +128,7 @@ def verdicts_of(
     length: int,
     directions: Collection[Direction] = tuple(Direction),
 ) -> dict[tuple[int, Direction], list[Judged]]:
-    """The same of some directions, from what is on record: it asks nobody."""
+    """The verdicts of some directions from rows that were read before (`on_record`), without the database."""
     found = {}
     for device in devices:
         limits = limits_of(device, known, window, policy)

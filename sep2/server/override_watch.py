@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy import Row
 
 from sep2.clock import Clock
+from sep2.errors import SepError
 from sep2.operations.alarms import Wanted, differs, set_alarms
 from sep2.operations.disconnects import hold_on, is_due
 from sep2.operations.market import override_joining
@@ -17,7 +18,7 @@ from sep2.rules.authority import OVERRIDE
 from sep2.server.leading import look_every
 from sep2.settings import Settings
 from sep2.store import approvals, diagrams, override_progress
-from sep2.store.connection import Connection
+from sep2.store.connection import Connection, Outage
 from sep2.store.database import Database
 from sep2.store.market import overrides as stored
 
@@ -78,9 +79,15 @@ class OverrideWatch:
             found = [await override_joining.look(db, row, now) for row in await stored.standing(db, now)]
         for one in found:
             if one is not None:
-                async with self._db.write() as db:
-                    joined = await override_joining.follow(db, one, now, terms_by(self._utility))
-                log.info("override %d reaches %d more DERs", one.row.override_id, len(joined))
+                try:
+                    async with self._db.write() as db:
+                        joined = await override_joining.follow(db, one, now, terms_by(self._utility))
+                except Outage:
+                    raise
+                except SepError as refusal:  # the other overrides, and disconnects, are looked after all the same
+                    log.warning("override %d does not reach who has joined: %s", one.row.override_id, refusal)
+                else:
+                    log.info("override %d reaches %d more DERs", one.row.override_id, len(joined))
 
     async def _keep(self, db: Connection, row: Row[Any], now: int) -> None:
         """Keep the report of a drill that is over, so that it does not end with what it is counted from."""

@@ -21,7 +21,7 @@ from sep2.errors import SepError
 from sep2.operations import state_out
 from sep2.operations.alarms import ALARM_UNDELIVERABLE, DELIVERY_DEAD, DELIVERY_FAILING, clear_alarm, raise_alarm
 from sep2.operations.market.hooks import policy_of
-from sep2.operations.market.signing_keys import signer
+from sep2.operations.market.signing_keys import SigningKey, signer
 from sep2.rules import receivers as rules
 from sep2.rules.mail import is_mail
 from sep2.rules.market.message_signatures import HEADER as JWS
@@ -143,6 +143,10 @@ class Webhooks:
                 answer = await self._post(hook, said[0], poster)
         except (rules.ReceiverRefused, NoAnswer, NotSent) as problem:
             await self._later(hook, str(problem))
+            return False
+        except SigningKey as problem:
+            log.warning("copies of messages to parties can not be signed: %s", problem)
+            await self._later(hook, "the copy can not be signed; the log says why")  # a party reads this
             return False
         if answer.status // 100 != 2:
             await self._later(hook, f"HTTP {answer.status}", answer)

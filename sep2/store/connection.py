@@ -25,7 +25,7 @@ class Busy(Outage):
 
 
 class Stale(Busy):
-    """What was known before the transaction has changed; the same request will do at once."""
+    """A remembered row that this block used has changed since; the same request will do at once."""
 
 
 class Unreachable(Outage):
@@ -70,7 +70,7 @@ class Connection(ABC):
         self.written: set[str] = set()
         """The tables of which this block has changed rows."""
         self.reads_anew = False
-        """Whether nothing is taken from earlier blocks (`known`), as when a block before this was refused for that."""
+        """Whether `known` reads the database instead of remembered rows, as after a Stale."""
         self.looked_at: set[str] | None = None
         """The tables that this block has read from, where somebody wants to know."""
 
@@ -102,9 +102,9 @@ class Connection(ABC):
         return (await self.execute(statement, values)).first()
 
     async def known(self, statement: Executable, **values: Any) -> Row[Any] | None:
-        """The first row, or None; one that was read in an earlier block and holds still may be used instead.
+        """The first row, or None; may be a row that an earlier block read, where its tables have not changed since.
 
-        Only for statements that are built once.
+        Only for statements that are built once. Where the tables change before this block ends, it ends with Stale.
         """
         return await self.one(statement, **values)
 

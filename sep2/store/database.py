@@ -66,10 +66,11 @@ class Database(ABC):
         """A block that is one transaction: kept durably when it is left, undone when it raises."""
 
     async def write_together(self, work: Work[Result]) -> Result:
-        """What some work returns that writes, kept durably; it may share a transaction with other such work.
+        """Run work that writes, in a transaction that it may share with other such work; returns its result once kept.
 
-        It is done once more where the transaction is lost by the fault of another's. What it raises is raised here, and
-        undone; it does not touch what others' work is about in an order of its own.
+        Where it raises, its writes are undone and the exception is raised here. It runs a second time where the shared
+        transaction is undone because of other work, so it must have no effect outside the database. It must not lock
+        rows that other such work locks in another order.
         """
         async with self.write() as db:
             return await work(db)

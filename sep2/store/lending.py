@@ -1,16 +1,17 @@
 """Connections to PostgreSQL: they stay open, and are lent to one block after the other.
 
-A connection whose borrower is cancelled is given back whole or closed: one that is given up half made, or in the middle
-of a conversation, would stay open, or be the next one's. SQLAlchemy's own pool costs twice what a statement does.
+When a caller is cancelled, its connection is either rolled back and lent again, or closed: never left open while it is
+being made, and never lent again in the middle of a statement. SQLAlchemy's own pool takes twice as long as a statement.
 """
 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
+from sqlalchemy.connectors.asyncio import AsyncAdapt_Error
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -20,7 +21,7 @@ from sep2.store.line import FAILURES
 log = logging.getLogger(__name__)
 
 PATIENCE_S = 5.0
-"""How long a block waits for a connection."""
+"""How long a block waits for a connection, in seconds; then it fails with Busy."""
 
 
 class Lent:
@@ -42,7 +43,8 @@ class Lent:
     async def begun(self) -> Any:
         """The driver's connection in a transaction, which SQLAlchemy takes part in."""
         if self._adapted._transaction is None:
-            await self._adapted._start_transaction()
+            with _as_raised():
+                await self._adapted._start_transaction()
         return self.driver
 
     async def commit(self) -> None:
@@ -60,6 +62,15 @@ class Lent:
             await self._adapted._call_and_discard(self._adapted._transaction.rollback)
 
 
+@contextmanager
+def _as_raised() -> Iterator[None]:
+    """A failure of the driver as it was raised, without what SQLAlchemy puts around it for itself."""
+    try:
+        yield
+    except AsyncAdapt_Error as error:
+        raise error.__cause__ or error from None
+
+
 class Lending:
     """At most so many connections of an engine, which has no pool of its own."""
 
@@ -74,7 +85,10 @@ class Lending:
 
     @asynccontextmanager
     async def one(self, *, reads_only: bool = False) -> AsyncIterator[Lent]:
-        """A connection, until the block ends; what it has not committed by then is undone."""
+        """A connection until the block ends; what is not committed by then is rolled back.
+
+        Raises Busy after PATIENCE_S without a free connection, Unreachable where none can be opened.
+        """
         lent = await self._take()
         try:
             lent.reads_only(reads_only)

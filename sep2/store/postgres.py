@@ -27,7 +27,7 @@ from sep2.store.line import FAILURES, Line
 from sep2.store.prepared import Prepared, Preparing
 from sep2.store.remembered import Kept, Remembered
 from sep2.store.together import Shared, Together
-from sep2.store.written import KEPT, read_by
+from sep2.store.written import KEPT, Tables, read_by
 
 CONNECTIONS = 16
 """Two of them are always left to operators and to what runs beside the requests."""
@@ -51,8 +51,10 @@ _TURN = text(f"SELECT pg_advisory_xact_lock({DECIDING})")
 class PostgresConnection(Connection):
     """A connection of the pool, inside a transaction."""
 
-    def __init__(self, lent: Lent, database: "PostgresDatabase") -> None:
+    def __init__(self, lent: Lent, database: "PostgresDatabase", before: Tables = frozenset()) -> None:
+        """before: the tables of which other blocks of the same transaction have changed rows."""
         super().__init__()
+        self._before = before
         self._lent = lent
         self._preparing = database.preparing
         self._database = database
@@ -78,7 +80,9 @@ class PostgresConnection(Connection):
     async def known(self, statement: Executable, **values: Any) -> Row[Any] | None:
         """The first row, or None; one that was read in an earlier block and holds still may be used instead."""
         tables, remembered = read_by(statement), self._database.remembered
-        if self.reads_anew or self.written & tables or not self._database.knows_all():
+        # What this transaction has changed is nobody's to know before it is kept.
+        is_changed = self.written & tables or self._before & tables
+        if self.reads_anew or is_changed or not self._database.knows_all():
             return await self.one(statement, **values)
         key = (statement, *values.values())
         kept = remembered.find(key)
@@ -119,7 +123,7 @@ class PostgresConnection(Connection):
             return await super().run(statement, values)
         self.note(statement)
         with _told():
-            return await self._run(prepared, each, many=each is values)
+            return await self._run(prepared, each, many=each is values and len(each) > 1)
 
     async def _run(self, prepared: Prepared, each: Sequence[Mapping[str, Any]], *, many: bool) -> Done:
         driver = await self._lent.begun()
@@ -211,17 +215,23 @@ class PostgresDatabase(Database):
             await self._keep(lent, [connection])
 
     async def write_together(self, work: Work[Answered]) -> Answered:
-        """What some work returns, which may share a transaction with other work."""
+        """The result of some work, which may share a transaction with other work."""
         return await self._together.of(work)
 
     @asynccontextmanager
     async def _shared(self) -> AsyncIterator[Shared]:
         """A transaction in which several pieces of work have a block each."""
         async with self._lending.one() as lent:
-            yield Shared(partial(PostgresConnection, lent, self), partial(self._keep, lent))
+            blocks: list[PostgresConnection] = []
+
+            def block() -> PostgresConnection:
+                blocks.append(PostgresConnection(lent, self, _written_by(blocks)))
+                return blocks[-1]
+
+            yield Shared(block, partial(self._keep, lent))
 
     async def _keep(self, lent: Lent, blocks: Sequence["PostgresConnection"]) -> None:
-        """Commit a transaction with all its blocks, and have who is to hear of it hear."""
+        """Commit a transaction with all its blocks, then notify other processes and the notifier of this one."""
         for block in blocks:
             block.ensure_known()
         said = await self._commit(lent, blocks)
@@ -232,8 +242,8 @@ class PostgresDatabase(Database):
             self._line.tell()
 
     async def _commit(self, lent: Lent, blocks: Sequence[PostgresConnection]) -> int:
-        """Commit blocks; the number by which other processes are told, 0 where they keep nothing of what it wrote."""
-        tables = frozenset(name for block in blocks for name in block.written)
+        """Commit blocks; the number of the message to other processes, 0 where they keep no table that was written."""
+        tables = _written_by(blocks)
         number = 0
         if shared := tables & KEPT:
             number, saying = await self._keepers.saying(shared)
@@ -273,12 +283,16 @@ class PostgresDatabase(Database):
         return self.may_lead and await self._line.lead()
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, after the transactions that are under way."""
+        await self._together.settle()
         await self._line.close()
         await self._keepers.close()
-        await self._together.settle()
         await self._lending.close()
         await self._engine.dispose()
+
+
+def _written_by(blocks: Sequence[PostgresConnection]) -> Tables:
+    return frozenset(name for block in blocks for name in block.written)
 
 
 def _engine(url: URL) -> AsyncEngine:

@@ -1,7 +1,7 @@
-"""Single rows that were read before and still hold: who a client is, which mirror is whose.
+"""Single rows that one process keeps between blocks, such as a client's rights or a mirror's owner.
 
-A row is used again while no table that it was read from was written, as `store.written` tells. Whoever uses one looks
-again once the statements of its block have run: a change that was acknowledged meanwhile is not overlooked.
+A row is used again as long as no table that it was read from has been written (`store.written`). A block that has
+used one checks that again before it ends (`PostgresConnection.ensure_known`), and fails with Stale where it changed.
 """
 
 from collections import OrderedDict

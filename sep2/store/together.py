@@ -1,8 +1,9 @@
 """Work of several requests in one transaction, so that they wait for one commit.
 
-Work that arrives while a transaction is under way gathers for the next one. Each piece has a block of its own, one
-after the other. One that only reads before it is refused leaves the others alone; where one fails otherwise the
-transaction is undone, and every piece is done again in one of its own, so that none is spoiled by another's fault.
+Work that arrives while a transaction is under way waits for the next one, at most 32 pieces in each. The pieces run one
+after the other. A piece that is refused before it has written anything does not affect the others. Where one fails
+otherwise, the transaction is rolled back and every piece runs again in a transaction of its own. Where no connection
+can be had, all waiting pieces of that transaction fail with that error (Busy, Unreachable).
 """
 
 import asyncio
@@ -63,7 +64,7 @@ class Together:
         self._running: asyncio.Task[None] | None = None
 
     async def of(self, work: Work[Answered]) -> Answered:
-        """What some work returns, once it is kept. A caller that is cancelled leaves; what has begun goes on."""
+        """The result of some work once it is committed. Work that has begun goes on when its caller is cancelled."""
         loop = asyncio.get_running_loop()
         piece = _Piece(work, copy_context(), loop.create_future())
         self._waiting.append(piece)
@@ -82,22 +83,21 @@ class Together:
             some = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST))]
             pieces = [piece for piece in some if not piece.answer.done()]
             if len(pieces) < 2 or not await self._in_one(pieces):
-                for piece in pieces:
-                    await self._by_itself(piece)
+                await self._each_alone(pieces)
 
     async def _in_one(self, pieces: Sequence[_Piece]) -> bool:
         """Whether all were answered, with what they return or raise; otherwise nothing of them is kept."""
-        is_done = False
+        has_begun = is_done = False
         try:
             async with self._shared() as shared:
+                has_begun = True
                 ended = [(piece, block := shared.block(), await _outcome(piece, block)) for piece in pieces]
                 is_done = True
                 await shared.keep([block for _, block, _ in ended])
-        except (Clash, Busy):
-            return False
         except Exception as error:
-            if not is_done:
+            if has_begun and (not is_done or isinstance(error, Clash | Busy)):
                 return False
+            # There was no connection, and each by itself would wait as long for one; or it was lost with the commit.
             # Nobody knows whether it was kept: done again, it may be there twice.
             for piece in pieces:
                 piece.end(None, error)
@@ -106,18 +106,31 @@ class Together:
             piece.end(result, refusal)
         return True
 
-    async def _by_itself(self, piece: _Piece) -> None:
+    async def _each_alone(self, pieces: Sequence[_Piece]) -> None:
+        """Answer pieces one after the other; those that are left get the same answer once no transaction can begin."""
+        failure: Exception | None = None
+        for piece in pieces:
+            if failure is None:
+                failure = await self._alone_failed(piece)
+            else:
+                piece.end(None, failure)
+
+    async def _alone_failed(self, piece: _Piece) -> Exception | None:
+        """Answer a piece from a transaction of its own; why that could not begin, None where it did."""
+        has_begun = False
         try:
             async with self._alone() as block:
+                has_begun = True
                 result = await piece.run(block)
         except Exception as error:
             piece.end(None, error)
-        else:
-            piece.end(result)
+            return None if has_begun else error
+        piece.end(result)
+        return None
 
 
 async def _outcome(piece: _Piece, block: Connection) -> tuple[Any, SepError | None]:
-    """What a piece of work returns, or with what it was refused, unless that leaves something to be undone."""
+    """The result of a piece of work, or its refusal if it has written nothing; anything else is raised."""
     try:
         return await piece.run(block), None
     except (Outage, Clash):

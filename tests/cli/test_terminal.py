@@ -138,7 +138,8 @@ OURS_ALONE = {
     "sep2/terminal.py",  # it is the one that prints
     "sep2/cli/lazy.py",  # in red, what `shown` returned
     "sep2/cli/wire.py",  # our own schema and reference page, of many lines
-    "envelope/demo/study.py",  # figures, with markup of ours
+    "envelope/demo/margins.py",  # figures, with markup of ours
+    "envelope/demo/study.py",  # likewise
     "envelope/demo/terminal_view.py",
 }
 

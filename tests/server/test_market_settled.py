@@ -315,6 +315,14 @@ async def test_a_day_is_settled_by_itself_once_it_is_due_and_again_for_late_mete
 
     assert await kept(midnight + 2 * DAY - 1) == 0
     assert await kept(midnight + 2 * DAY + 60) == DAY // QUARTER
+    path = "/market/settlements/VPP/intervals"
+    every = await operator.get(path, **span, limit="500")
+    first = await operator.get(path, **span, limit="150")
+    rest = await operator.get(path, **span, limit="150", after=first["next"])
+    assert first["items"] + rest["items"] == every["items"]
+    assert (first["total"], rest["next"]) == (len(every["items"]), None)
+    beyond = await operator.get(path, **span, after="9" * 18)
+    assert (beyond["items"], beyond["next"]) == ([], None)
     async with world.state.db.read() as db:
         aggregation = (await db.one(select(settle_run.c.aggregation_id).limit(1))).aggregation_id
         before = await runs(db, aggregation, midnight)

@@ -134,6 +134,15 @@ async def copies():
         yield taken, answer, str(server.make_url("/copies"))
 
 
+async def failed_with(party: Any, error: str) -> None:
+    """Wait until the last copy to the party's receiver has failed with this."""
+    for _ in range(1500):
+        if (await party.get("/webhooks/main"))["error"] == error:
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError((await party.get("/webhooks/main"))["error"])
+
+
 async def test_copies_go_signed_to_a_receiver_that_the_party_names(house: House, copies):
     taken, answer, url = copies
     sunny, gale = house.as_("sunny"), house.as_("gale")
@@ -153,11 +162,14 @@ async def test_copies_go_signed_to_a_receiver_that_the_party_names(house: House,
     assert (status, refused["code"]) == (409, "partys_receiver")
     await with_devices(house)
     answer["status"] = 503
+    key = house.operator.house.settings.market.message_key
+    key.parent.mkdir(parents=True, exist_ok=True)
+    key.write_text("no key")
     sent = await house.operator.change("POST", "/market/overrides", asked())
-    for _ in range(1500):
-        if (await sunny.get("/webhooks/main"))["failures"]:
-            break
-        await asyncio.sleep(0.02)
+    await failed_with(sunny, "the copy can not be signed; the log says why")
+    key.unlink()
+    await house.operator.change("POST", "/receivers/North:%20main/replay")
+    await failed_with(sunny, "HTTP 503")
     answer["status"] = 204
     await house.operator.change("POST", "/receivers/North:%20main/replay")
     for _ in range(1500):

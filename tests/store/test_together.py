@@ -2,19 +2,24 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from contextlib import asynccontextmanager
+from typing import Any, cast
 
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import bindparam, func, insert, select, update
 
 from sep2.errors import BadValue
 from sep2.store import Clash, Connection, Database, open_database
+from sep2.store.connection import Unreachable
 from sep2.store.tables import setting
+from sep2.store.together import Shared, Together
 from sep2.terminal import request_id
 
 Work = Callable[[Connection], Awaitable[int]]
 TRANSACTION = select(func.txid_current().label("number"))
 PUT = insert(setting)
+VALUE = select(setting.c.value).where(setting.c.name == bindparam("name"))
+CHANGE = update(setting).where(setting.c.name == bindparam("this"))
 
 
 @pytest.fixture
@@ -113,6 +118,64 @@ async def test_a_caller_that_leaves_takes_nobody_with_it(database):
     leaving.cancel()
     await staying
     assert {"b", "slow"} <= await stored(database)
+
+
+async def test_a_lost_connection_is_told_to_whoever_lost_it_alone(database):
+    async def lose(db: Connection) -> int:
+        await writing("lost")(db)
+        await db.execute(select(func.pg_terminate_backend(func.pg_backend_pid())), {})
+        return 0
+
+    before, lost, after = await all_of(database, writing("a"), lose, writing("b"))
+    assert isinstance(lost, Unreachable)
+    assert before != after
+    assert await stored(database) == {"first", "a", "b"}
+
+
+@pytest.mark.parametrize("begins", [0, 1, 2])
+async def test_work_that_gathered_is_refused_at_once_where_no_transaction_can_begin(begins):
+    """begins: how many transactions can begin; the second one is that of a group whose connection is lost in it."""
+    tries = []
+
+    @asynccontextmanager
+    async def transaction() -> AsyncIterator[Any]:
+        tries.append(1)
+        if len(tries) > begins:
+            raise Unreachable("gone")
+        await asyncio.sleep(0)
+        yield Shared(lambda: cast(Any, None), cast(Any, None))
+
+    async def work(_: Connection) -> int:
+        if len(tries) == 2:
+            raise Unreachable("lost")
+        return 0
+
+    together = Together(transaction, transaction)
+    first = asyncio.create_task(together.of(work))
+    await asyncio.sleep(0)
+    _, *found = await asyncio.gather(first, *(together.of(work) for _ in range(9)), return_exceptions=True)
+    assert all(isinstance(one, Unreachable) for one in found)
+    assert len(tries) == max(2, begins + 1)
+
+
+async def test_a_row_that_was_changed_in_the_same_transaction_is_read_again(database):
+    async def look(db: Connection) -> int:
+        row = await db.known(VALUE, name="known")
+        assert row is not None
+        return int(row.value)
+
+    async def change(db: Connection) -> int:
+        return (await db.run(CHANGE, {"this": "known", "value": "2"})).rowcount
+
+    informed = asyncio.create_task(database.stay_informed())
+    async with database.write() as db:
+        await db.run(PUT, {"name": "known", "value": "1"})
+    for _ in range(1000):
+        if database.knows_all():
+            break
+        await asyncio.sleep(0.01)
+    assert await all_of(database, look, look, change, look) == [1, 1, 1, 2]
+    informed.cancel()
 
 
 async def test_what_was_answered_is_there_once_the_database_is_closed(database, postgres_url):

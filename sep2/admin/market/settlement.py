@@ -57,13 +57,12 @@ async def show_settlement(rq: Request, asked: t.SettlementQuery) -> t.Settlement
 async def list_intervals(rq: Request, asked: t.IntervalQuery) -> Listed[t.Interval]:
     """Settled intervals with each DER's part, the earliest first; without consent nothing measured of a DER."""
     identity = await entries.identity(rq.db, "aggregation", rq.ids["aggregation"])
-    rows = await stored.of(rq.db, identity.id, *_asked(rq, asked), known_at=asked.known_at)
-    first = max(0, row_number(asked.after or ""))
-    part = rows[first : first + asked.limit]
+    first, span = max(0, row_number(asked.after or "")), _asked(rq, asked)
+    total, part = await stored.part(rq.db, identity.id, span, known_at=asked.known_at, first=first, most=asked.limit)
     agreed = await _agreed(rq, part)
     following = first + len(part)
     items = [_interval(row, shown=row.component_der_id is None or row.component_der_id in agreed) for row in part]
-    return Listed(total=len(rows), items=items, next=str(following) if following < len(rows) else None)
+    return Listed(total=total, items=items, next=str(following) if part and following < total else None)
 
 
 async def show_baseline(rq: Request, asked: t.BaselineQuery) -> t.BaselineShown:

@@ -72,7 +72,7 @@ class FirmCapacity(Struct, frozen=True, kw_only=True):
 
     aggregation: str
     ratio: float | None
-    """null: cannot tell; so many events are needed in all"""
+    """null: there are fewer events than `needed`"""
     firm_w: int | None
     events: int
     needed: int

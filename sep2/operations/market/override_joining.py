@@ -41,7 +41,7 @@ class Joining(NamedTuple):
 
 
 async def look(db: Connection, row: Row[Any], now: int) -> Joining | None:
-    """Who is to follow an override and does not yet; None: nobody."""
+    """The members of an aggregation that do not follow its override yet; None where there are none."""
     span = max(now, row.start), row.end
     aggregation = await register.entry(db, "aggregation", row.aggregation_id, AsOf(now))
     if aggregation is None or span[0] >= span[1]:
@@ -61,6 +61,7 @@ async def look(db: Connection, row: Row[Any], now: int) -> Joining | None:
 
 async def follow(db: Connection, joining: Joining, now: int, terms: Terms) -> list[str]:
     """The DERs that follow the override from now on; their party is told which, and what each may do."""
+    await db.in_turn()  # before the lock: a release takes both in this order
     await stored.locked(db, joining.row.id)
     row, to = await overrides.find(db, str(joining.row.override_id)), joining.to
     if row.released is not None or row.end <= now:
@@ -133,7 +134,7 @@ def _again(row: Row[Any], to: Reached, shares: Mapping[str, Limits], now: int) -
 
 
 def _with(before: Effect, found: Effect, to: Reached) -> Effect:
-    """An effect with that on those who were told something since."""
+    """The effect so far, completed with that on members that have joined or got lower limits since."""
     known = {one.der: one for one in before.ders}
     ders = known | {one.der: _joined(known.get(one.der), one) for one in found.ders}
     plans = {(one.plan, one.version): one for one in (*before.plans, *found.plans)}

@@ -1,4 +1,4 @@
-"""What became of a time of an aggregation, interval by interval, from all that is on record of it: it asks nobody."""
+"""The settled intervals of an aggregation over a time, calculated from rows that were read before: no database."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
@@ -215,7 +215,7 @@ class _Facts:
 
 
 def _told_w(asked: Sequence[Asked], der_id: int, span: tuple[int, int]) -> float | None:
-    """What a DER was told, the mean over an interval; dispatch counts before an award. None where nothing covers it."""
+    """The power a DER was instructed to (W, mean of an interval); dispatch before award. None: no instruction."""
     for kind in KINDS if asked else ():
         mine = [one for one in asked if one.row.kind == kind and der_id in one.parts]
         cut = [(max(one.row.start, span[0]), min(one.row.end, span[1]), one.parts[der_id]) for one in mine]
@@ -274,7 +274,7 @@ def _interval(there: Sequence[tuple[Member, Facts]], start: int, step: int) -> l
 
 
 def _body(one: Facts) -> str:
-    """JSON with sorted keys; it is the same text as ever, as rows are compared by it."""
+    """JSON with sorted keys; its form must not change, since versions of a row are compared by this text."""
     source = "none" if one.available_w is None else "declared"
     agreed = "null" if one.agreed_w is None else round(one.agreed_w)
     measured = "null" if one.measured_w is None else float(round(one.measured_w, 3))

@@ -92,9 +92,11 @@ async def prepare(
             by_der[earlier.der_name].append(Declared(earlier.der_name, earlier.start, end, earlier.available_w))
     devices = await _devices(db, members, starts, step)
     basis = Basis(starts, step, members, devices, await _instructed(db, row.id, span), by_der, rules)
+    last_run = await _last_run(db, row.id, span)
+    # From here on nothing is read: PostgreSQL closes a connection that waits long in a transaction.
     rows, changed, old = await asyncio.to_thread(_compared, basis, known)
     limits = ignored_limits.tested_of(basis, rows)
-    return Prepared(row.id, span, step, rules, changed, old, len(rows), limits, await _last_run(db, row.id, span))
+    return Prepared(row.id, span, step, rules, changed, old, len(rows), limits, last_run)
 
 
 _Rows = list[dict[str, Any]]

@@ -34,9 +34,9 @@ def signer(file: Path, who: str, purpose: Purpose, now: int) -> Signer:
         text = file.read_bytes()
         key, certificate = load_pem_private_key(text, None), x509.load_pem_x509_certificate(text)
     except (OSError, ValueError, TypeError) as wrong:
-        raise SigningKey(f"{file}: {wrong}") from None
+        raise SigningKey(_why(file, wrong)) from None
     if not isinstance(key, Ed25519PrivateKey) or key.public_key() != certificate.public_key():
-        raise SigningKey(f"{file}: it has to hold an Ed25519 key and its certificate")
+        raise SigningKey(f"{file.name}: it has to hold an Ed25519 key and its certificate")
     return Signer(key, certificate)
 
 
@@ -62,4 +62,9 @@ def _make(file: Path, who: str, purpose: Purpose, now: int) -> None:
     except FileExistsError:
         return
     except OSError as wrong:
-        raise SigningKey(f"{file}: {wrong}") from None
+        raise SigningKey(_why(file, wrong)) from None
+
+
+def _why(file: Path, wrong: Exception) -> str:
+    """What is wrong with a file, without its folder: parties of the market read it, too."""
+    return f"{file.name}: {wrong.strerror if isinstance(wrong, OSError) else wrong}"

@@ -16,7 +16,7 @@ def words(kind: str, body: Body) -> str:
     said = _WORDS.get(kind)
     try:
         return kind if said is None else said(body)
-    except (KeyError, TypeError):  # of an earlier version, which said something else
+    except (AttributeError, KeyError, TypeError, ValueError):  # of an earlier version, which said something else
         return kind
 
 

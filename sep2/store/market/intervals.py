@@ -25,6 +25,19 @@ async def of(
     return await db.all(query.order_by(t.c.start, t.c.component_der_id, t.c.id))
 
 
+async def part(
+    db: Connection, aggregation_id: int, span: tuple[int, int], *, known_at: int | None, first: int, most: int
+) -> tuple[int, Sequence[Row[Any]]]:
+    """How many intervals begin in a time, and those from position `first` on, at most so many, the earliest first."""
+    t = market_interval
+    there = [t.c.aggregation_id == aggregation_id, t.c.start >= span[0], t.c.start < span[1], known(t, known_at)]
+    count = await db.one(select(func.count().label("n")).select_from(t).where(*there))
+    query = select(t, component_der.c.name.label("der_name"))
+    query = query.join_from(t, component_der, component_der.c.id == t.c.component_der_id, isouter=True).where(*there)
+    query = query.order_by(t.c.start, t.c.component_der_id.nulls_first(), t.c.id).offset(first).limit(most)
+    return count.n if count else 0, await db.all(query)
+
+
 _LEFT_OUT = ("id", "aggregation_id", "component_der_id", "start", "superseded_at")
 PLAIN = ("component_der_id", "start", *(c.name for c in market_interval.c if c.name not in _LEFT_OUT))
 """The columns of `plain`, in their order."""

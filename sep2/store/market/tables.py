@@ -66,7 +66,8 @@ _LIVE = text("removed IS NULL")
 party = _identity("party", Column("is_test", Boolean, nullable=False, server_default=false()))
 """Aggregators, system operators, regulators and others whom the market knows.
 
-A test party is for drills: it is answered as any other, and no control, no limit and nobody else counts its entries."""
+A test party rehearses: it gets the same answers as any other, but no control is issued for its entries, and limits,
+alarms, reports and other parties' results leave them out."""
 
 party_fact = _facts(
     "party_fact",
