@@ -59,7 +59,7 @@ def add_states(state: FeasibleBox) -> bool:
 
     The state that strains a constraint most at rest need not be the one that does so at a corner of the box.
     """
-    if state.needed is None or state.feeder.inverters is not None:
+    if state.needed is None:
         return False
     steps, needed = np.arange(len(state.offset_w)), state.needed
     others = needed.paths.joint.kept & ~needed.to_measure()
@@ -77,7 +77,7 @@ def add_states(state: FeasibleBox) -> bool:
 def _filled_exceed(state: FeasibleBox, steps: Index) -> Mask:
     """(S,) whether the box brings a constraint that base load or firm minimum fill beyond limit and firm minimum."""
     filled = state.infeasible[steps]
-    if state.feeder.inverters is not None or not filled.any():
+    if not filled.any():
         return np.zeros(len(steps), dtype=bool)
     now = _worst_at(state, steps, _filled(state, steps), firm=False)
     return np.asarray((filled & (now > _accepted_where_filled(state, steps))).any(axis=1))
@@ -90,7 +90,7 @@ def open_filled(state: FeasibleBox, most: int) -> None:
     network binds, and some by a correction that was measured further out. Nobody gets more there; nobody need get less.
     """
     steps = np.flatnonzero(state.infeasible[:most].any(axis=1))
-    if state.feeder.inverters is None and len(steps):
+    if len(steps):
         reached = _worst_at(state, steps, _filled(state, steps), firm=True)
         exceeded = reached > state.limit[steps] + _room(state, steps)
         state.infeasible[steps] &= exceeded | state.base_infeasible[steps]
@@ -153,11 +153,11 @@ def _margin(state: FeasibleBox) -> Real:
 def _at_own_corners(state: FeasibleBox, steps: Index) -> Real:
     """(S, R) largest value of each constraint at the own corners of all that are tight; -inf where it was not solved.
 
-    Sums of groups have the same sensitivities everywhere, so that their corners are right.
+    Sums of groups have the same sensitivities everywhere, so that their corners are right. Where inverters respond,
+    values are with their response and signs without it: corners with it were tried while the box was fitted, and none
+    of these sees what inverters on flat parts of their curves do elsewhere.
     """
     values = np.full((len(steps), state.rows.count), -np.inf)
-    if state.feeder.inverters is not None:
-        return values
     every = np.nonzero(_tight_mask(state, steps))
     place, row = _one_per_place(state, *every, steps=steps)
     for start in range(0, len(place), TOGETHER):

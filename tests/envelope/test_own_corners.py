@@ -5,8 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from envelope import calculate, verify
+from envelope import Guarantee, calculate, verify
 from envelope.calculation import fitting, own_corners
+from envelope.calculation.solution import solve
+from envelope.constraints.formulation import formulate
 from envelope.constraints.linear import slopes
 from envelope.constraints.sensitivity_series import own_sensitivities
 from envelope.engine import solve_with_boxes
@@ -14,7 +16,8 @@ from envelope.problem import Allocation, FixedPowerFactor
 from envelope.schedule.findings import UNSETTLED, with_code
 from tests.envelope.cases import street
 from tests.independent import cases
-from tests.independent.cases import Made
+from tests.independent.cases import Made, Reading
+from tests.independent.inverters import responding
 
 WEAK = Made("create_kerber_landnetz_freileitung_2", 24, seed=1, export_w=9e3, import_w=9e3, steps=6)
 VILLAGES = [Made("create_kerber_dorfnetz", 88, seed=seed, steps=12) for seed in (1, 3)]
@@ -52,6 +55,27 @@ def test_what_is_returned_verifies(village, allocation, tmp_path):
     report = verify(problem, schedule, solver="reduced")
     assert report.inside, report.sentence()
     assert with_code(schedule.findings, UNSETTLED) == ""
+
+
+def test_boxes_that_count_on_volt_var_are_measured_at_own_corners_too(tmp_path):
+    """Where other inverters idle, a voltage's worst corner is that of the signs that it has without their response."""
+    made = Made("create_kerber_dorfnetz", 88, seed=1)
+    moving = cases.moving(made, cases.pandapower_feeder(made, tmp_path))
+    day = moving.under(Guarantee.TWO_SIDED, Allocation.PROPORTIONAL_FAIR, Reading.LIMITS)
+    formulation = formulate(_only(responding(day, watts=False).problem, slice(27, 28)))
+    assert formulation.feeder.inverters is not None
+    (box,) = solve(formulation)
+    beyond = own_corners.excess(box.fit, np.arange(1))
+    assert np.isfinite(beyond[:, box.fit.rows.kind == 1]).any()
+    assert beyond.max() <= 1e-3
+
+
+def _only(problem, steps):
+    """A problem with these of its intervals."""
+    given = ("step_start", "base_load_w", "base_load_var", "flex_gen_w", "flex_load_w", "source_v")
+    moves = {name: getattr(problem.scenarios, name)[:, steps] for name in ("load_w", "load_var", "solar_w", "source_v")}
+    by_step = {name: getattr(problem, name)[steps] for name in given}
+    return replace(problem, **by_step, scenarios=replace(problem.scenarios, **moves))
 
 
 def test_without_a_look_at_own_corners_the_same_limits_are_rejected(weak, monkeypatch):
