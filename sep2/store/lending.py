@@ -89,12 +89,19 @@ class Lending:
 
         Raises Busy after PATIENCE_S without a free connection, Unreachable where none can be opened.
         """
-        lent = await self._take()
+        lent, is_whole = await self._take(), True
         try:
             lent.reads_only(reads_only)
             yield lent
+        except asyncio.CancelledError:
+            # What was under way may have been the begin of a transaction, of which nobody knows whether it came to be.
+            is_whole = False
+            raise
         finally:
-            await self._give_back(lent)
+            if is_whole:
+                await self._give_back(lent)
+            else:
+                self._begin(self._drop(lent))
 
     async def close(self) -> None:
         """Close every connection, those that are lent as soon as they come back."""
@@ -168,7 +175,7 @@ class Lending:
             self._begin(self._drop(lent))
             raise
         else:
-            if self._closed or lent.driver.is_closed():
+            if self._closed or lent.driver.is_closed() or lent.driver.is_in_transaction():
                 self._begin(self._drop(lent))
             else:
                 self._pass_on(lent)
