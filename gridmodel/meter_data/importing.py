@@ -32,7 +32,7 @@ from gridmodel.meter_data.scada import ScadaReader, read_tags
 from gridmodel.meter_data.staging import Staging, Values
 from gridmodel.meter_data.store import DAY_S, Kind, MeasurementStore, day_numbered
 from gridmodel.meter_data.upkeep import compact
-from gridmodel.meter_data.wide_readings import DayReader, WideReader
+from gridmodel.meter_data.wide_readings import DayReader, WideReader, unused_in
 from gridmodel.readers.tables import read_text
 
 FROM_FILE = "file"
@@ -172,6 +172,8 @@ def _csv(path: Path, options: ImportOptions) -> Opened:
     said = (*_said_of(found.mapping), *(f"assumed: {one}" for one in found.assumed))
     if options.connection:
         said = (*said, "not used: --connection; the file names its places")
+    if unused := unused_in(path, found.mapping):
+        said = (*said, unused)
     return Opened(path, reader, f"{source}, layout {found.mapping.layout}", said, found.mapping, kind)
 
 
@@ -194,7 +196,7 @@ def _scada(path: Path, options: ImportOptions) -> Opened:
         f"times without an offset are {reader.zone}; a value holds until the next, at most hold_s; signs by the tag map"
     )
     of_tags = f"{reader.zone} {reader.mapping.decimal} {read_text(options.tags)}"
-    return Opened(path, reader, "SCADA points", (said,), kind=Kind.SCADA, said_by=of_tags)
+    return Opened(path, reader, "SCADA points", (said, *reader.unused), kind=Kind.SCADA, said_by=of_tags)
 
 
 @dataclass(frozen=True)

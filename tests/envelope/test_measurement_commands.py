@@ -77,7 +77,14 @@ def test_energies_between_reads_are_shown_and_exported(folder, tmp_path):
     out = tmp_path / "energies.csv"
     assert "of accumulated there are (--as)" in run(folder, "export", "--out", out, code=2)
     assert "1 values are in" in run(folder, "export", "--as", "accumulated", "--out", out)
-    assert out.read_text().splitlines()[1].startswith("NMI1,E1,2026-02-01T02:00:00Z,7689600,,import_wh,300000.0,est")
+    written = out.read_text()
+    assert written.splitlines()[1].startswith("NMI1,E1,2026-02-01T02:00:00Z,7689600,,import_wh,300000.0,est")
+    between = ("--from", "2026-03-01", "--until", "2026-03-02")
+    assert "1 values are in" in run(folder, "export", "--as", "accumulated", "--out", out, *between)
+    assert out.read_text() == written
+    said = run(folder, "export", "--as", "accumulated", "--out", out, "--from", "2026-06-01")
+    assert "none begin between 2026-06-01 00:00 and 2026-06-02 00:00; 2026-02-01 02:00 to" in said
+    assert len(out.read_text().splitlines()) == 1
 
 
 def test_a_mapping_is_shown_saved_and_used(folder, tmp_path):
