@@ -1,12 +1,14 @@
 """`sep2 measurements` as a person uses it: look first, take, show, export, count, erase."""
 
 import json
+import re
 import sys
 
 import pytest
 from typer.testing import CliRunner
 
 from envelope.command_line.measurements import app
+from gridmodel import estimates
 from tests.gridmodel.meters import DAY_S, START, own_file, table, utc
 
 
@@ -161,3 +163,11 @@ def test_a_folder_that_is_no_servers_is_named(tmp_path):
     result = CliRunner().invoke(app, ["coverage", "--dir", str(tmp_path)])
     assert result.exit_code == 2
     assert "--store one of measurements alone" in result.output
+
+
+def test_an_import_that_may_take_long_says_so_first(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(estimates, "LONG_S", 0.0)
+    path = own_file(tmp_path / "a.csv", {"c1": [1.0] * 2})
+    said = run(folder, "import", path, "--dry-run")
+    assert re.search(r"This will take about 0 seconds and .* GB of memory: 0 MB of files are read\.", said)
+    assert run(folder, "import", path, "--yes").startswith("This will take about ")
