@@ -7,44 +7,20 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row
 
 from sep2.errors import Conflict, NotFound
+from sep2.operations.clients import UnknownClient
+from sep2.operations.controls import UnknownControl
+from sep2.operations.curves import UnknownCurve
+from sep2.operations.devices import UnknownDevice
+from sep2.operations.groups import UnknownGroup
+from sep2.operations.mirrors import UnknownMirror
+from sep2.operations.overrides import UnknownOverride
+from sep2.operations.territory import UnknownPlace
 from sep2.store import listing_controls, listing_curves, listing_register, listing_watch, overrides, territory
 from sep2.store.connection import Connection
 
 
-class UnknownClient(NotFound):
-    """There is no client of that name, and none whose LFDI begins so."""
-
-
-class UnknownDevice(NotFound):
-    """There is no device of that name, and none whose LFDI begins so."""
-
-
-class UnknownGroup(NotFound):
-    """There is no group of that name."""
-
-
 class UnknownConnection(NotFound):
     """There is no connection of that id."""
-
-
-class UnknownControl(NotFound):
-    """There is no control whose mRID begins so."""
-
-
-class UnknownCurve(NotFound):
-    """There is no curve whose mRID begins so."""
-
-
-class UnknownMirror(NotFound):
-    """There is no mirror of that number or name, and none whose mRID begins so."""
-
-
-class UnknownPlace(NotFound):
-    """There is no place of that name."""
-
-
-class UnknownOverride(NotFound):
-    """There is no override of that number."""
 
 
 class Ambiguous(Conflict):

@@ -94,7 +94,7 @@ def _late(row: Any, shortest_s: int, told_s: int | None, poll_rate_s: int) -> It
 
 
 def not_as_meant(row: Any, modes: Collection[str]) -> Iterator[tuple[str, str]]:
-    """What a device does not carry of some modes, or not as it is meant: the code of the alarm and a sentence for each."""
+    """What a device does not carry of some modes, or not as it is meant: the code of each alarm and a sentence."""
     for mode, why in unsupported(row, modes).items():
         yield MODE_UNSUPPORTED, f"{mode}: {why}"
     if row.profile != CSIP or IN_CSIP.keys().isdisjoint(modes) or only_draws(row):

@@ -98,7 +98,9 @@ async def test_who_can_not_be_told_is_named_with_why(street: Operator) -> None:
 async def test_who_gets_a_percentage_of_no_setmaxw_is_told_and_named(street: Operator) -> None:
     await street.change("POST", "/connections", {"connection_id": "NMI3"})
     await street.change("POST", "/devices", {"lfdi": "D4" * 20, "connection_id": "NMI3", "profile": "csip"})
-    sheet = await street.change("POST", "/overrides", override(subject="NMI3", limits={"export_w": 500}), dry_run="true")
+    sheet = await street.change(
+        "POST", "/overrides", override(subject="NMI3", limits={"export_w": 500}), dry_run="true"
+    )
     assert (sheet["untold"], sheet["told_by_polling"]) == ([], 1)
     (note,) = sheet["notes"]
     assert (note["connection_id"], note["code"], sheet["noted"]) == ("NMI3", "set_max_w", 1)
