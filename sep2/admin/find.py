@@ -15,6 +15,7 @@ from sep2.operations.groups import UnknownGroup
 from sep2.operations.mirrors import UnknownMirror
 from sep2.operations.overrides import UnknownOverride
 from sep2.operations.territory import UnknownPlace
+from sep2.rules.cursor import Keyset
 from sep2.store import listing_controls, listing_curves, listing_register, listing_watch, overrides, territory
 from sep2.store.connection import Connection
 
@@ -43,6 +44,8 @@ _GROUP = _Kind(listing_register.group_named, listing_register.groups_like, Unkno
 _CURVE = _Kind(listing_curves.named, listing_curves.like, UnknownCurve, "mrid", 32)
 _MIRROR = _Kind(listing_watch.mirror_named, listing_watch.mirrors_like, UnknownMirror, "id", 32)
 LEAST_DIGITS = 4
+MOST_OTHERS = 20
+"""Devices beside the holder of a connection's limits that an answer describes one by one."""
 
 
 async def _one(db: Connection, kind: _Kind, said: str) -> Row[Any]:
@@ -88,6 +91,21 @@ async def connection(db: Connection, connection_id: str) -> Row[Any]:
     if found is None:
         raise UnknownConnection(connection_id[:60])
     return found
+
+
+class Others(NamedTuple):
+    """The first devices at a connection that do not hold its limits, and how many there are."""
+
+    rows: Sequence[Row[Any]]
+    total: int
+
+
+async def devices_at(db: Connection, connection: Row[Any]) -> tuple[Row[Any] | None, Others]:
+    """The device that holds the limits of a connection, if any does, and the others there."""
+    found = await listing_register.devices(db, Keyset(MOST_OTHERS + 1), connection_id=connection.id)
+    holder = None if connection.device_lfdi is None else await device(db, connection.device_lfdi)
+    rows = [row for row in found.rows if holder is None or row.id != holder.id]
+    return holder, Others(rows[:MOST_OTHERS], found.total - (holder is not None))
 
 
 async def place(db: Connection, name: str) -> Row[Any]:
