@@ -11,6 +11,7 @@ import numpy as np
 import typer
 
 from envelope.command_line.command_frame import refusals, stages
+from envelope.command_line.options import warn
 from envelope.field_rules import BadProblem
 from envelope.problem import Problem, plan_file, run_id
 from envelope.problem.divided import Divided
@@ -18,6 +19,7 @@ from envelope.problem.file_content import LIMITS, PLAN, content_of
 from envelope.problem.plan_file import Plan
 from envelope.schedule import EnvelopeSchedule, read
 from envelope.schedule.findings import some
+from envelope.study.estimate import estimate_of
 from envelope.verification import VerificationReport, verify
 from envelope.verification.solvers import SOLVERS
 from sep2.terminal import say, say_json
@@ -50,6 +52,7 @@ def verify_limits(
         saved, schedule = plan_file.load(plan, feeder, as_carried=True), read(limits)
         problem = saved.problem
         refuse_other(saved, schedule)
+        warn(estimate_of(problem.reduced.network, problem.reduced, problem.steps).warning)
         stage("verifying")
         report = _verified(problem, schedule, solver, stage)
     if as_json:

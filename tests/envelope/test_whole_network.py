@@ -28,10 +28,9 @@ from envelope.schedule import read
 from envelope.schedule.codes import STATUS
 from envelope.schedule.scaling import scaled
 from envelope.schedule.table import save
-from envelope.study import estimate
 from envelope.study.estimate import as_one, in_parts
 from envelope.study.study import Study, problem_of
-from gridmodel import read_feeder
+from gridmodel import estimates, read_feeder
 from gridmodel.model.feeder import Feeder
 from sep2.store import diagrams
 from tests.envelope.cases import START, STEP_S
@@ -269,12 +268,15 @@ def test_an_estimate_is_said_before_what_takes_long(town):
 
 def test_every_command_that_may_take_long_says_so_first(town, tmp_path, monkeypatch):
     plan = tmp_path / "plan.npz"
-    assert CliRunner().invoke(app, ["run", str(town), "--steps", "2", "--plan", str(plan)]).exit_code == 0
-    monkeypatch.setattr(estimate, "LONG_S", 0.0)
+    limits = tmp_path / "limits.csv"
+    words = ["run", str(town), "--steps", "2", "--plan", str(plan), "--out", str(limits)]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    monkeypatch.setattr(estimates, "LONG_S", 0.0)
     connect = ["connect", str(town), "--node", "nowhere", "--export", "5kW"]
     for words, command in (
         (["run", str(town), "--steps", "2"], app),
         (["run", str(plan)], app),
+        (["verify", str(plan), str(limits)], app),
         (["compare", str(plan)], app),
         (["explain", str(plan), "h0_0_0"], app),
         (connect, study),
