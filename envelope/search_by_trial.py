@@ -34,10 +34,8 @@ CLEAR_V, CLEAR_PERCENT = 0.02, 0.05
 """kept free of limits in the last trial, as a verification looks elsewhere"""
 BEYOND_V, BEYOND_PERCENT = 0.05, 0.1
 """kept free in addition to what a trial found"""
-EFFORT, QUICK = Effort(random=8, inside=3, sign=60, greedy=1), Effort(random=3, inside=1, sign=40, greedy=0)
+EFFORT, QUICK = Effort(random=8, inside=3, sign=60, greedy=1), Effort(random=3, inside=1, sign=40, greedy=0, climbs=0)
 SEARCH = Effort(random=20, inside=5, sign=100, greedy=1)
-CLIMBS = 8
-"""intervals of each kind that are climbed from where inverters respond: their worst corner may be no linear one"""
 LOST = 5.0
 """taken as beyond a limit, V or percent, where there is no power flow"""
 
@@ -71,11 +69,10 @@ def confirm(
     clear = np.array([clear_v, clear_v, 0.0])[:, None]
     more = np.array([BEYOND_V, BEYOND_V, BEYOND_PERCENT])[:, None]
     margin, misses, tried = np.zeros((3, formulation.steps)), np.zeros(formulation.steps), 0.0
-    climbs = SEARCH.greedy if formulation.feeder.inverters is None else CLIMBS
     for turn in range(TURNS):
         fitted = formulation.with_margin(StepMargin(formulation, margin)) if margin.any() else formulation
         found = single_pass(problem, fitted)
-        trial = _trial(problem, formulation, found, effort=replace(SEARCH, greedy=climbs, seed=100 + turn))
+        trial = _trial(problem, formulation, found, effort=replace(SEARCH, seed=100 + turn))
         tried += trial.scenarios
         beyond = _beyond(trial)
         failed = beyond > -clear

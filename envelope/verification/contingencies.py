@@ -29,7 +29,7 @@ from gridmodel.flow.inverters import Inverters
 
 BOTH = (Direction.EXPORT, Direction.IMPORT)
 AS_GUARANTEED, ANY_HOMES, NO_RESPONSE = "as guaranteed", "any homes at zero", "no inverter responds"
-EFFORT = Effort(random=5, inside=2, sign=60, greedy=1)
+EFFORT = Effort(random=5, inside=2, sign=60, greedy=1, climbs=4)
 
 
 class CornerWithHomesOff(NamedTuple):

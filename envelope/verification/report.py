@@ -231,7 +231,9 @@ class Effort:
     sign: int = 200
     """most sign patterns; those of the strongest constraints first"""
     greedy: int = 2
-    """searches per kind of limit, from the worst corners found"""
+    """searches per kind of limit, from the worst corners found; none of these where inverters respond"""
+    climbs: int = 48
+    """most intervals per kind of limit that are climbed from where inverters respond; 0: none"""
     seed: int = 1
     judge_all: bool = False
     """whether the independent solver solves every corner, or the worst of each step and a sample"""

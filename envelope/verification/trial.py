@@ -14,6 +14,7 @@ from envelope.constraints.monitored_feeder import FlowResult
 from envelope.problem.guarantees import GuaranteedBox
 from envelope.verification.acceptance import AcceptedLimits
 from envelope.verification.box_corners import BESIDE_W, At, BoxCorners, BoxesTried
+from envelope.verification.climbs import ClimbSearch
 from envelope.verification.contingencies import corners_with_homes_off
 from envelope.verification.inverter_response import at_curve_kinks, silent_patterns, solve_with_response
 from envelope.verification.report import Effort, Finding, VerificationReport, WorstState
@@ -279,11 +280,22 @@ class Trial:
         """From the worst corners of each kind: flip whichever connection makes it worse, until none does."""
         if not self.formulation.guarantee.random_corners:
             return
+        if self.feeder.inverters is not None:
+            self._climb_together()
+            return
         for which in range(3):
             order = np.argsort(-self.worst.beyond[which], kind="stable")
             for step in order[: self.effort.greedy]:
                 if np.isfinite(self.worst.beyond[which, step]):
                     self._climb(which, int(step))
+
+    def _climb_together(self) -> None:
+        """Climb from many corners at once, and try all that is found."""
+        search = ClimbSearch(self.joint, self.within, self.worst, self.matter, self.rng)
+        for which in range(3):
+            for at, away in search.found(which, self.effort.climbs):
+                self._queue("greedy", at, away)
+            self._flush()
 
     def _climb(self, which: int, step: int) -> None:
         of = self.feeder.port_connection

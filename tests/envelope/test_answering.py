@@ -92,3 +92,17 @@ def test_what_does_not_come_out_is_not_credited():
     assert np.array_equal(schedule.export_limit_w, calculate(replace(problem, reactive=VoltVar(size))).export_limit_w)
     # It is verified as what it says that it is.
     assert verify(problem, schedule, effort=EVERY).inside
+
+
+def test_climbs_find_worse_corners_where_inverters_respond():
+    """No corner of any constraint is the worst: on long streets some inverters are to be on flat parts of curves."""
+    curve = Curve(((0.9, 0.73), (0.9565, 0.0), (1.0435, 0.0), (1.122, -1.0)))
+    policy = VoltVar(np.full(24, 3_000.0), Credit.DECLARED, curve)
+    problem = street(customers=24, steps=3, limits=WIDE, allocation="proportional-fair", reactive=policy)
+    found = calculate(problem)
+    raised = replace(found, import_limit_w=found.import_limit_w + 1_000)
+    corners, climbed = (
+        verify(problem, raised, solver="reduced", effort=replace(EVERY, climbs=climbs)) for climbs in (0, 48)
+    )
+    assert climbed.under_v > corners.under_v + 0.1
+    assert climbed.under.corner in ("greedy", "path")
