@@ -9,17 +9,13 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from sep2.errors import NotFound
+from sep2.errors import UnknownFeeder
 from sep2.settings import FILE as SETTINGS
 
 FEEDERS = "feeders"
 PLAN = "envelope-plan.npz"
 """The plan in its folder, as `envelope.problem.plan_file.FILE` names it."""
 LONGEST = 40
-
-
-class NoSuchFeeder(NotFound):
-    """The server has no plan of that name."""
 
 
 def server_of(folder: Path) -> Path:
@@ -45,7 +41,7 @@ def folder_of(server: Path, name: str) -> Path:
     if not name:
         return server
     if name not in names_in(server):
-        raise NoSuchFeeder(name[:60])
+        raise UnknownFeeder(name[:60])
     return server / FEEDERS / name
 
 

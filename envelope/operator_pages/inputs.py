@@ -78,7 +78,7 @@ class PlannedOutage(Struct, frozen=True, kw_only=True):
     note: str
 
 
-class OutageQuery(Span, frozen=True, kw_only=True):
+class PlannedOutageQuery(Span, frozen=True, kw_only=True):
     """Which part of a plan's calendar."""
 
     feeder: FeederName = ""
@@ -150,7 +150,7 @@ def announce_switching(folder: Path) -> None:
     (folder / SWITCHED).touch()
 
 
-async def list_outages(rq: Request, asked: OutageQuery) -> Listed[PlannedOutage]:
+async def list_outages(rq: Request, asked: PlannedOutageQuery) -> Listed[PlannedOutage]:
     """Planned switching and outages, by their start."""
     found = await asyncio.to_thread(outage_calendar.read, folder_of(rq.state, asked.feeder))
     items = [_shown(one) for one in found[: asked.limit]]
