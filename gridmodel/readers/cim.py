@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from gridmodel.errors import FileError
 from gridmodel.model.equipment import Equipment
 from gridmodel.model.findings import Finding
+from gridmodel.readers.cim_classes import left_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,10 +43,21 @@ def read_equipment(path: Path) -> Equipment:
             raise FileError(path, "holds no XML files of CIM")
         for file in files:
             _refuse_strange(file, path)
+        others = _left_out(files, path)
         net = _converted(files, path)
     equipment = pandapower.read_equipment(net, name=path.stem)
-    said = f"{len(files)} profiles of CIM, converted by pandapower; what it leaves out is not known here"
-    return replace(equipment, findings=(Finding("note", "converted", path.name, "file", said), *equipment.findings))
+    said = f"{len(files)} profiles of CIM, converted by pandapower"
+    own = Finding("note", "converted", path.name, "file", said)
+    return replace(equipment, findings=(own, *others, *equipment.findings))
+
+
+def _left_out(files: Iterable[Path], path: Path) -> list[Finding]:
+    from lxml import etree
+
+    try:
+        return left_out(files, path)
+    except etree.XMLSyntaxError as wrong:
+        raise FileError(path, f"is no XML: {wrong}") from None
 
 
 @contextmanager

@@ -6,16 +6,20 @@ tolerance; what was moved is a finding. GeoJSON is read as JSON, others by pyogr
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from gridmodel.errors import FileError, GridError
+from gridmodel.readers.known_columns import COLUMNS
 from gridmodel.readers.staged import KNOWN
 from gridmodel.readers.tables import read_json
 
 SUFFIXES = (".gpkg", ".shp", ".geojson")
+LONGEST_NAME = 10
+"""characters of a column of a Shapefile"""
 MAGIC = {".gpkg": b"SQLite format 3\x00", ".shp": b"\x00\x00\x27\x0a"}
 
 
@@ -61,19 +65,37 @@ def _layers_of(file: Path) -> dict[str, Layer | None]:
     import pyogrio
 
     try:
-        names = [str(row[0]) for row in pyogrio.list_layers(file)]
-        return {n: _read(pyogrio, file, n, shapely) if n.lower() in KNOWN else None for n in names}
+        with warnings.catch_warnings():
+            # What is wrong is refused below by name, or by the tables.
+            warnings.simplefilter("ignore", RuntimeWarning)
+            return _of_tables(pyogrio, file, shapely)
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, ValueError) as e:
         raise FileError(file, f"cannot be read: {' '.join(str(e).split())}") from None
+
+
+def _of_tables(pyogrio: Any, file: Path, shapely: Any) -> dict[str, Layer | None]:
+    names = [str(row[0]) for row in pyogrio.list_layers(file)]
+    return {n: _read(pyogrio, file, n, shapely) if n.lower() in KNOWN else None for n in names}
 
 
 def _read(pyogrio: Any, file: Path, name: str, shapely: Any) -> Layer:
     meta, _, shapes, fields = pyogrio.raw.read(file, layer=name, datetime_as_string=True)
     columns = [str(c) for c in meta["fields"]]
+    if file.suffix.lower() == ".shp":
+        columns = _whole_names(columns, COLUMNS.get(f"{name.lower()}.csv", "").split())
     rows = [list(row) for row in zip(*[column.tolist() for column in fields], strict=True)]
     count = len(rows) if columns else len(shapes)
     found = [None] * count if shapes is None else [shapely.from_wkb(s) if s is not None else None for s in shapes]
     return Layer(columns, rows or [[] for _ in range(count)], found, str(meta.get("crs") or ""))
+
+
+def _whole_names(columns: list[str], known: list[str]) -> list[str]:
+    """Names of columns that a Shapefile has cut off, as they are known."""
+    found = []
+    for name in columns:
+        whole = [one for one in known if one.startswith(name) and one not in columns]
+        found.append(whole[0] if len(name) == LONGEST_NAME and len(whole) == 1 else name)
+    return found
 
 
 def _geojson(file: Path, shapely: Any) -> Layer:
@@ -89,9 +111,14 @@ def _geojson(file: Path, shapely: Any) -> Layer:
         try:
             own = feature.get("properties") or {}
             rows.append([own.get(name) for name in columns])
-            shapes.append(shapely.geometry.shape(feature["geometry"]) if feature.get("geometry") else None)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)
+                shapes.append(shapely.geometry.shape(feature["geometry"]) if feature.get("geometry") else None)
         except (AttributeError, KeyError, TypeError, ValueError, shapely.errors.ShapelyError):
             raise FileError(file, "is no feature with properties and a geometry", row=number) from None
+    for number, shape in enumerate(shapes):
+        if shape is not None and not np.isfinite(shape.bounds).all() and not shape.is_empty:
+            raise FileError(file, "has a coordinate that is no number", row=number)
     return Layer([str(c) for c in columns], rows, shapes, "EPSG:4326")
 
 

@@ -16,6 +16,8 @@ from gridmodel.model.findings import Finding
 from gridmodel.readers.meant import unused_names
 from gridmodel.readers.tables import Table, absent
 
+CLOSE = 0.75
+"""likeness of two names above which one may be meant by the other"""
 REQUIRED, IDLE, REFUSED = "*", "-", "!"
 NOTHING = (False, 0)
 
@@ -61,7 +63,7 @@ def judged(program: str, tables: Iterable[Table], where: str) -> list[Finding]:
     for table in tables:
         fields = fields_of(program)[table.name]
         if len(table):
-            meant = dict(unused_names(table.columns, fields.known))
+            meant = dict(unused_names(table.columns, fields.known, CLOSE))
             _refuse(table, fields, meant)
             unused = [name for name in table.columns if (name in fields.idle or name in meant) and _says(table, name)]
             idle += [f"{table.name}.{name}" for name in unused if not meant.get(name)]

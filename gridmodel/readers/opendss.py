@@ -39,6 +39,8 @@ __all__ = ["CUSTOMER_CLASSES", "network_of", "new_engine", "open_circuit", "read
 
 SUPPLY_NODE = "supply"
 MOST_BUSES = 3
+UNLIKE = 2.0
+"""rated over nominal voltage, beyond which neither phases nor tolerance explain it"""
 
 
 def read_network(path: str | Path, folder: str | Path | None = None) -> tuple[Network, dict[str, float], list[Finding]]:
@@ -74,6 +76,7 @@ def network_of(circuit: OpenCircuit) -> tuple[Network, dict[str, float]]:
     customers = _named(_merged(parts.customers, zones))
     given = [Connection(name, c.bus, zones.customer_phase(c)) for name, (c, *_) in customers.items()]
     circuit.findings += [Finding("note", "assumed", parts.name, "file", note) for note in parts.notes]
+    circuit.findings += _unlikely_ratings(parts.customers, zones)
     network = Network(
         name=parts.name,
         nodes=Nodes(
@@ -94,6 +97,17 @@ def network_of(circuit: OpenCircuit) -> tuple[Network, dict[str, float]]:
         own_elements={name: tuple(c.element for c in own) for name, own in customers.items()},
     )
     return network, {name: size for name, own in customers.items() if (size := sum(c.size_va for c in own))}
+
+
+def _unlikely_ratings(customers: list[Customer], zones: Zones) -> list[Finding]:
+    """Findings about rated voltages that are not those of their bus, whatever the connection."""
+    found = []
+    for c in customers:
+        base_v = zones.nominal_v(c.bus)
+        if not base_v / UNLIKE < c.nominal_v < base_v * UNLIKE:
+            detail = f"rated {c.nominal_v:g} V to neutral at a bus of {base_v:g} V: in another unit, or at another bus?"
+            found.append(Finding("warning", "unit_slip", c.element, "kv", detail))
+    return found
 
 
 def _shapes(circuit: OpenCircuit, customers: dict[str, tuple[Customer, ...]]) -> dict[str, OwnShape]:

@@ -8,7 +8,7 @@ from pathlib import Path, PureWindowsPath
 import numpy as np
 
 from gridmodel.arrays import Real
-from gridmodel.readers.encodings import UTF_8, decoded, encoding_of
+from gridmodel.readers.encodings import UTF_8, decoded, encoding_of, refuse_zero_bytes
 from gridmodel.readers.opendss_tokens import parameters
 
 LARGEST_BYTES = 256 * 2**20
@@ -106,5 +106,6 @@ def script_text(path: Path) -> str:
     """A script as text; bytes that are no UTF-8 stay as they are until they are used, since most stand in comments."""
     content = path.read_bytes()
     if encoding_of(content[:4]) == UTF_8:
+        refuse_zero_bytes(path, content)
         return content.decode(UTF_8, errors="surrogateescape")
     return decoded(path, content)

@@ -205,6 +205,9 @@ class Objects:
         if most is not None and not (is_whole(p.value, most) and float(p.value)):
             self.fault(f"{who}: {p.name} is a whole number from 1 to {most}", p.name)
             return ""
+        if (active.kind, p.name.lower()) == ("line", "length") and is_number(p.value) and float(p.value) < 0:
+            self.fault(f"{who}: {p.name} is negative", p.name)
+            return ""
         return f"{p.name}={p.written()}" if self._harmless(p, who) else ""
 
     def _harmless(self, p: Parameter, who: str) -> bool:

@@ -11,6 +11,8 @@ from gridmodel.readers.staged import KNOWN
 
 MOST_BYTES = 512 * 2**20
 """of a workbook after unpacking"""
+MOST_EMPTY = 10_000
+"""rows in a row without a value"""
 SUFFIXES = (".xlsx", ".xlsm")
 
 
@@ -25,14 +27,19 @@ def sheets(path: Path) -> tuple[dict[str, list[list[Any]]], list[str]]:
             if sum(part.file_size for part in packed.infolist()) > MOST_BYTES:
                 raise FileError(path, f"is larger than {MOST_BYTES // 2**20} MiB when unpacked")
         book = load_workbook(path, read_only=True, data_only=True, keep_links=False)
-    except (zipfile.BadZipFile, KeyError, ValueError, OSError) as e:
+        return _tables(book, path)
+    except GridError:
+        raise
+    except Exception as e:  # a workbook is made of XML that can be wrong in any way
         raise FileError(path, f"is no workbook that can be read: {e}") from None
+
+
+def _tables(book: Any, path: Path) -> tuple[dict[str, list[list[Any]]], list[str]]:
     found, others = {}, []
     for sheet in book.worksheets:
         name = str(sheet.title).strip().lower().removesuffix(".csv")
         if name in KNOWN:
-            rows = [list(row) for row in sheet.iter_rows(values_only=True)]
-            found[name] = _without_empty(rows)
+            found[name] = _rows(sheet, path)
         else:
             others.append(str(sheet.title))
     book.close()
@@ -41,11 +48,24 @@ def sheets(path: Path) -> tuple[dict[str, list[list[Any]]], list[str]]:
     return found, others
 
 
-def _without_empty(rows: list[list[Any]]) -> list[list[Any]]:
-    """Without columns beyond the header and rows after the last that says something."""
-    header = rows[0] if rows else []
+def _rows(sheet: Any, path: Path) -> list[list[Any]]:
+    """The rows of a sheet, without columns beyond the header and rows after the last that says something."""
+    # A stray cell far away makes every row as wide as the sheet: what stands beyond the header is never looked at.
+    header = next(sheet.iter_rows(max_row=1, values_only=True), ())
     width = max((k + 1 for k, value in enumerate(header) if value is not None), default=0)
-    used = [row[:width] for row in rows]
-    while used and not any(value is not None for value in used[-1]):
-        used.pop()
-    return [row if any(value is not None for value in row) else [] for row in used]
+    if not width:
+        return []
+    used: list[list[Any]] = []
+    empty = 0
+    for row in sheet.iter_rows(max_col=width, values_only=True):
+        if all(value is None for value in row):
+            empty += 1
+            if empty > MOST_EMPTY:
+                raise FileError(
+                    path, f"a value stands below {MOST_EMPTY} empty rows: remove it", field=f"sheet {sheet.title}"
+                )
+        else:
+            used += [[] for _ in range(empty)]
+            used.append(list(row))
+            empty = 0
+    return used

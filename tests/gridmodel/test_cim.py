@@ -57,7 +57,7 @@ def test_a_check_says_that_it_was_converted(profiles):
     assert run.exit_code == 0, run.output
     found = json.loads(run.output)["findings"]
     assert [one["detail"] for one in found if one["code"] == "converted"] == [
-        "4 profiles of CIM, converted by pandapower; what it leaves out is not known here"
+        "4 profiles of CIM, converted by pandapower"
     ]
 
 
@@ -93,3 +93,24 @@ def test_an_archive_that_is_none_or_holds_nothing_is_refused(tmp_path):
         file.writestr("readme.txt", "hello")
     with pytest.raises(FileError, match="holds no XML files"):
         read_feeder(path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("Fuse", "carries power, and the converter does not read it: 1 Fuse"),
+        ("PetersenCoil", ""),
+    ],
+)
+def test_what_the_converter_leaves_out_is_refused_or_named(profiles, tmp_path, kind, said):
+    folder = shutil.copytree(profiles, tmp_path / "more")
+    path = next(folder.glob("*EQ.xml"))
+    one = f'<cim:{kind} rdf:ID="_one"><cim:IdentifiedObject.name>x</cim:IdentifiedObject.name></cim:{kind}>'
+    path.write_text(path.read_text().replace("</rdf:RDF>", f"{one}</rdf:RDF>"))
+    if said:
+        with pytest.raises(FileError, match=said):
+            read_feeder(folder)
+    else:
+        findings = read_feeder(folder).findings
+        assert {f.element: f.detail for f in findings}["class PetersenCoil"] == "1 not read: earthing of a neutral"
+        assert not [f for f in findings if f.severity == "warning"]

@@ -276,3 +276,25 @@ def test_show_and_plot_are_named_and_nothing_else_happens(place):
         "command Plot": f"{ROW + 1}",
         "command Export": f"{ROW + 6}",
     }
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("New Line.back bus1=corner bus2=behind length=-20 units=m r1=0.1 x1=0.1", "line.back: Length is negative"),
+        ("New Load.x bus1=corner.1 phases=1 kv=0.23 kw=1\x00 kw=2", "holds a zero byte"),
+    ],
+)
+def test_what_no_circuit_can_mean_is_refused(place, line, said):
+    feeder, findings = check_folder(write(place / "feeder", line))
+    assert feeder is None
+    assert any(said in f.detail for f in findings)
+
+
+def test_a_rated_voltage_of_another_unit_is_named(place):
+    path = write(place / "feeder", "New Load.x bus1=corner.1 phases=1 kv=230 kw=1")
+    feeder, findings = check_folder(path)
+    assert feeder is not None
+    slips = [f for f in findings if f.code == "unit_slip"]
+    assert [(f.element, f.field) for f in slips] == [("load.x", "kv")]
+    assert "rated 230000 V to neutral at a bus of 2" in slips[0].detail

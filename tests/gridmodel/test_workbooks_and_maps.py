@@ -2,6 +2,7 @@
 
 import csv
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -242,3 +243,56 @@ def test_sheets_and_layers_that_nothing_reads_are_named(tmp_path):
     (folder / "switches.csv").unlink()
     said = {f.element: (f.severity, f.detail) for f in check_folder(folder)[1] if f.code == "unused_file"}
     assert said["layer switch"] == ("warning", "is not read: did you mean switches?")
+
+
+def test_a_stray_value_far_away_is_refused_at_once(tmp_path):
+    path = book(tmp_path / "lane.xlsx")
+    found = openpyxl.load_workbook(path)
+    found["Lines"]["A1048576"] = "L9"
+    found["Lines"]["XFD3"] = "x"
+    found.save(path)
+    feeder, findings = check_folder(path)
+    assert feeder is None
+    assert [(f.field, f.detail) for f in findings] == [
+        ("sheet Lines", "a value stands below 10000 empty rows: remove it")
+    ]
+
+
+def test_a_workbook_with_entities_is_refused(tmp_path):
+    path, evil = book(tmp_path / "lane.xlsx"), tmp_path / "evil.xlsx"
+    with zipfile.ZipFile(path) as good, zipfile.ZipFile(evil, "w") as out:
+        for name in good.namelist():
+            content = good.read(name)
+            if name.endswith("sheet1.xml"):
+                entity = b'<!DOCTYPE w [<!ENTITY x SYSTEM "file:///etc/hostname">]>\n<worksheet'
+                content = content.replace(b"<worksheet", entity, 1).replace(b"<v>", b"<v>&x;", 1)
+            out.writestr(name, content)
+    feeder, findings = check_folder(evil)
+    assert feeder is None
+    assert findings[0].detail.startswith("is no workbook that can be read: undefined entity")
+
+
+def test_names_that_a_shapefile_has_cut_off_are_known(tmp_path):
+    folder, known = write(tmp_path / "lane"), tables()
+    layers = {
+        "nodes": (["node", "nominal_v"], [(r[:2], shapely.Point(PLACES[r[0]])) for r in known["nodes"][1:]]),
+        "lines": (
+            ["line_id", "line_type"],
+            [([r[0], r[4]], shapely.LineString([PLACES[r[1]], PLACES[r[2]]])) for r in known["lines"][1:]],
+        ),
+        "connections": (
+            ["connection", "phases"],
+            [([r[0], r[2]], shapely.Point(PLACES[r[1]])) for r in known["connections"][1:]],
+        ),
+    }
+    for name, (columns, rows) in layers.items():
+        (folder / f"{name}.csv").unlink()
+        pyogrio.raw.write(
+            folder / f"{name}.shp",
+            geometry=np.array([shape.wkb for _, shape in rows], dtype=object),
+            field_data=[np.array(one, dtype=object) for one in zip(*(cells for cells, _ in rows), strict=True)],
+            fields=np.array(columns),
+            geometry_type=rows[0][1].geom_type,
+            crs="EPSG:28354",
+        )
+    assert read_feeder(folder).network.connections.id == ("h1", "h2", "h3")
