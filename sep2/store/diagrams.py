@@ -80,6 +80,11 @@ async def below(db: Connection, place_ids: Sequence[int]) -> Sequence[Row[Any]]:
     return await db.all(query.order_by(tree.c.root, d.c.feeder), names=list(place_ids))
 
 
+async def runs(db: Connection) -> Sequence[Row[Any]]:
+    """Every feeder with its latest run: feeder and run."""
+    return await db.all(select(d.c.feeder, d.c.run).order_by(d.c.feeder))
+
+
 async def of_override(db: Connection, override_id: int) -> Sequence[Row[Any]]:
     """The worst figures of the feeders of the connections that an override was issued at."""
     theirs = (

@@ -11,8 +11,10 @@ from tests.admin.conftest import NOW, Operator
 STEP_S, STEPS = 1800, 48
 
 
-async def modelled(street: Operator, loading: int = 1040, name: str = "street") -> None:
-    """A feeder with NMI1 and NMI2 at it, whose transformer is loaded most in the third step."""
+async def modelled(
+    street: Operator, loading: int = 1040, *, name: str = "street", high: int = 10_100, busy: int = 1, run: str = "7F3A"
+) -> None:
+    """A feeder with NMI1 and NMI2 at it, whose transformer is loaded most from the third step on, in `busy` steps."""
     nodes = [
         Node("source", 0, 0, 240, 0.9, 1.053, []),
         Node("bus", 1, 0, 240, 0.9, 1.053, ["NMI1"]),
@@ -22,13 +24,13 @@ async def modelled(street: Operator, loading: int = 1040, name: str = "street") 
     quiet = [300, 200]
     found = Expected(
         feeder=name,
-        run="7F3A",
+        run=run,
         start=NOW - STEP_S,
         step_s=STEP_S,
         model=Model(nodes, branches),
-        loading=[quiet, quiet, [loading, 250], *[quiet] * (STEPS - 3)],
+        loading=[quiet, quiet, *[[loading, 250]] * busy, *[quiet] * (STEPS - 2 - busy)],
         low=[[10_000, 9_900, 9_800]] * STEPS,
-        high=[[10_000, 10_100, -1]] * STEPS,
+        high=[[10_000, high, -1]] * STEPS,
         report="12 corners tried",
         reaches={
             "NMI1": [Reach("export", NOW - STEP_S, NOW + 40 * STEP_S, 4200, "over-voltage at node end, phase b")],
