@@ -79,14 +79,14 @@ async def _checked(rq: Request, body: w.MirrorUsagePoint) -> NewMirror:
         role_flags=int(body.roleFlags),
         service_kind=int(body.serviceCategoryKind),
         status=body.status,
-        post_rate=rq.house.settings.utility.post_rate,
         most=rq.house.settings.limits.mirrors,
         series=_series(body.MirrorMeterReading),
     )
 
 
 def _poster(rq: Request) -> Poster:
-    return Poster(rq.client, server_wide=rq.house.settings.utility.identifiers == "server-wide")
+    utility = rq.house.settings.utility
+    return Poster(rq.client, utility.post_rate, server_wide=utility.identifiers == "server-wide")
 
 
 def _series(several: Sequence[w.MirrorMeterReading]) -> list[NewSeries]:

@@ -51,10 +51,13 @@ class UnknownSeries(BadValue):
 
 
 class Poster(NamedTuple):
-    """The client that posts, and whether its mRIDs must differ from those of all other clients."""
+    """The client that posts, and on what terms."""
 
     client_id: int
+    post_rate_s: int
+    """how often it posts, as the server asks; what comes in later than that is late"""
     server_wide: bool = False
+    """its mRIDs must differ from those of all other clients"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +122,6 @@ class NewMirror:
     role_flags: int
     service_kind: int
     status: int
-    post_rate: int
     most: int = MOST_MIRRORS
     """MirrorUsagePoints that this client may have."""
     series: Sequence[NewSeries]
@@ -142,7 +144,7 @@ async def put_mirror(db: Connection, new: NewMirror, now: int) -> tuple[int, boo
         role_flags=new.role_flags,
         service_kind=new.service_kind,
         status=new.status,
-        post_rate=new.post_rate,
+        post_rate=new.poster.post_rate_s,
         changed=now,
     )
     await put_series(db, new.poster, point_id, new.series, now=now)
@@ -182,7 +184,8 @@ async def put_series(db: Connection, poster: Poster, point_id: int, several: Seq
         for part in laid:
             rows += await _rows(db, series_id, part, now)
     await mirrors.put_readings(db, rows)
-    await note_readings(db, point_id, [Span(row["start"], row["duration"]) for row in rows], now)
+    measured = [Span(row["start"], row["duration"]) for row in rows]
+    await note_readings(db, point_id, measured, post_rate_s=poster.post_rate_s, now=now)
     return len(known) > before
 
 

@@ -5,6 +5,7 @@ Of several servers on one database one judges.
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Callable
 
 from sep2.clock import Clock
@@ -85,21 +86,27 @@ class Judge:
         await self._unfollowed.look(mark, now, self._policy)
 
     async def _again(self, mark: int) -> None:
-        """Judge again what readings came in about since."""
-        policy = self._policy
-        async with self._db.read() as db:
-            several = await judged.late(db, AT_ONCE)
-        for row in several:
-            since = max(row.since, mark - AGAIN_S) // GRID_S * GRID_S - CONTEXT_S
-            until = min(mark, -(-row.until // GRID_S) * GRID_S + CONTEXT_S)
+        """Judge again what readings came in about since: together the devices of which the same time is noted."""
+        policy, after = self._policy, 0
+        while True:
             async with self._db.read() as db:
-                devices = await judged.beside(db, row.end_device_id)
-            for start in range(since, until, LONGEST_S):
-                await judge_devices(self._db, devices, Window(start, min(until, start + LONGEST_S)), policy)
-                await asyncio.sleep(0)
-        if several:
+                several = await judged.late(db, after, AT_ONCE)
+            if not several:
+                return
+            noted: dict[Window, list[int]] = defaultdict(list)
+            for row in several:
+                since = max(row.since, mark - AGAIN_S) // GRID_S * GRID_S - CONTEXT_S
+                until = min(mark, -(-row.until // GRID_S) * GRID_S + CONTEXT_S)
+                noted[Window(since, until)].append(row.end_device_id)
+            for (since, until), ids in noted.items():
+                async with self._db.read() as db:
+                    devices = await judged.beside(db, ids)
+                for start in range(since, until, LONGEST_S):
+                    await judge_devices(self._db, devices, Window(start, min(until, start + LONGEST_S)), policy)
+                    await asyncio.sleep(0)
             async with self._db.write() as db:
                 await judged.done_late(db, several)
+            after = several[-1].end_device_id
 
     @property
     def _policy(self) -> Policy:

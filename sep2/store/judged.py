@@ -23,7 +23,7 @@ from sep2.store.tables import (
     reading,
     response,
 )
-from sep2.store.upsert import adding, upsert
+from sep2.store.upsert import adding, upsert, widening
 
 WATT = 38
 MEANS = (0, 2)
@@ -69,18 +69,13 @@ async def devices(db: Connection, ids: Ids) -> Sequence[Row[Any]]:
     return await db.all(_CERTAIN, these=list(ids))
 
 
-_HERE = select(end_device.c.connection_id).where(end_device.c.id == bindparam("device_id", type_=BigInteger))
-_BESIDE = _DEVICES.where(
-    or_(
-        end_device.c.id == bindparam("device_id", type_=BigInteger),
-        end_device.c.connection_id == _HERE.scalar_subquery(),
-    )
-)
+_HERE = select(end_device.c.connection_id).where(among(end_device.c.id, _THESE))
+_BESIDE = _DEVICES.where(or_(among(end_device.c.id, _THESE), end_device.c.connection_id.in_(_HERE)))
 
 
-async def beside(db: Connection, device_id: int) -> Sequence[Row[Any]]:
-    """A device and those at the same connection, in the same form."""
-    return await db.all(_BESIDE, device_id=device_id)
+async def beside(db: Connection, ids: Ids) -> Sequence[Row[Any]]:
+    """Devices and those at the same connections, in the same form."""
+    return await db.all(_BESIDE, these=list(ids))
 
 
 _PEERS = select(end_device.c.id, end_device.c.connection_id).where(among(end_device.c.connection_id, _THESE))
@@ -264,22 +259,26 @@ async def replace(
         await db.run(_PUT_DAY, list(of_days))
 
 
-_AGAIN = upsert(judge_again, ["end_device_id"], ["since", "until"])
+_NOTE = widening(judge_again, ["end_device_id"], "since", "until", times="times")
+"""One statement: of two writes at once each adds its time to what the other has noted."""
 
 
 async def note_late(db: Connection, device_id: int, since: int, until: int) -> None:
     """Have a time of a device judged again, together with what is noted of it already."""
-    known = await db.one(
-        select(judge_again.c.since, judge_again.c.until).where(judge_again.c.end_device_id == device_id)
-    )
-    if known is not None:
-        since, until = min(since, known.since), max(until, known.until)
-    await db.run(_AGAIN, {"end_device_id": device_id, "since": since, "until": until})
+    await db.run(_NOTE, {"end_device_id": device_id, "since": since, "until": until})
 
 
-async def late(db: Connection, most: int) -> Sequence[Row[Any]]:
-    """Devices that are to be judged again, and of what time."""
-    return await db.all(select(judge_again).order_by(judge_again.c.end_device_id).limit(most))
+_LATE = (
+    select(judge_again)
+    .where(judge_again.c.end_device_id > bindparam("after", type_=BigInteger))
+    .order_by(judge_again.c.end_device_id)
+    .limit(bindparam("most"))
+)
+
+
+async def late(db: Connection, after: int, most: int) -> Sequence[Row[Any]]:
+    """Devices that are to be judged again, and of what time, by their numbers, from the one after a number on."""
+    return await db.all(_LATE, after=after, most=most)
 
 
 async def done_late(db: Connection, several: Iterable[Row[Any]]) -> None:
@@ -287,9 +286,7 @@ async def done_late(db: Connection, several: Iterable[Row[Any]]) -> None:
     for row in several:
         await db.run(
             delete(judge_again).where(
-                judge_again.c.end_device_id == row.end_device_id,
-                judge_again.c.since == row.since,
-                judge_again.c.until == row.until,
+                judge_again.c.end_device_id == row.end_device_id, judge_again.c.times == row.times
             )
         )
 

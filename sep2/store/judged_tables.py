@@ -93,6 +93,7 @@ judge_again = Table(
     Column("end_device_id", Id, ForeignKey(end_device.c.id, ondelete="CASCADE"), primary_key=True),
     time("since"),
     time("until"),
+    Column("times", Integer, nullable=False, server_default="0"),  # how often more was noted
 )
 """Devices of which readings came in after their intervals were judged, or whose meter's sign was proven since."""
 

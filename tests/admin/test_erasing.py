@@ -22,8 +22,8 @@ async def _metered(street: Operator, lfdi: str, meter: str) -> None:
         owner = await clients.one(db, device.client_id)
         assert owner is not None
         mirror = NewMirror(
-            **{"poster": Poster(owner.id), "end_device_id": device.id, "mrid": "0A", "description": meter},
-            **{"version": None, "role_flags": 3, "service_kind": 0, "status": 1, "post_rate": 300},
+            **{"poster": Poster(owner.id, 300), "end_device_id": device.id, "mrid": "0A", "description": meter},
+            **{"version": None, "role_flags": 3, "service_kind": 0, "status": 1},
             series=[series],
         )
         await put_mirror(db, mirror, NOW - 3600)

@@ -82,7 +82,7 @@ async def mirror(house: State) -> int:
         reading = NewReading(span=Span(NOW, 300), value=-1500)
         series = NewSeries(mrid="2" * 32, reading_type=b"<ReadingType/>", uom=38, reading=reading)
         new = NewMirror(
-            poster=Poster(own.client_id),
+            poster=Poster(own.client_id, 300),
             end_device_id=own.id,
             mrid="1" * 32,
             description="the site",
@@ -90,7 +90,6 @@ async def mirror(house: State) -> int:
             role_flags=3,
             service_kind=0,
             status=1,
-            post_rate=300,
             series=[series],
         )
         return (await put_mirror(db, new, NOW + 5))[0]

@@ -279,7 +279,7 @@ async def _posted(house: State, device_id: int, sign: ReadingSign, value: int, *
     )
     async with house.db.write() as db:
         new = NewMirror(
-            poster=Poster(1),
+            poster=Poster(1, 300),
             end_device_id=device_id,
             mrid=mrid,
             description="",
@@ -287,7 +287,6 @@ async def _posted(house: State, device_id: int, sign: ReadingSign, value: int, *
             role_flags=0x03,
             service_kind=0,
             status=1,
-            post_rate=300,
             series=[series],
         )
         number, _ = await put_mirror(db, new, house.clock.now())

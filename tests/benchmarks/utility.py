@@ -103,8 +103,8 @@ async def _mirror(db: Connection, client: int, device: int, now: int) -> int:
     kind = w.ReadingType(uom=38, intervalLength=PERIOD_S)
     series = NewSeries(mrid=_SERIES, reading_type=w.encode(kind, PROFILE), interval_s=PERIOD_S, uom=38)
     new = NewMirror(
-        poster=Poster(client), end_device_id=device, mrid="B" * 32, description="", version=None, role_flags=3,
-        service_kind=0, status=1, post_rate=PERIOD_S, series=[series],
+        poster=Poster(client, PERIOD_S), end_device_id=device, mrid="B" * 32, description="", version=None,
+        role_flags=3, service_kind=0, status=1, series=[series],
     )  # fmt: skip
     return (await put_mirror(db, new, now))[0]
 

@@ -56,11 +56,10 @@ class Street:
         series = NewSeries(mrid="A" + tail[1:], reading_type=b"", uom=38, flow_direction=1, sets=[of_all])
         mirror = NewMirror(
             mrid="B" + tail[1:],
-            poster=Poster(self.client),
+            poster=Poster(self.client, HALF_HOUR),
             end_device_id=self.devices[name],
             description="site",
             version=None,
-            post_rate=HALF_HOUR,
             role_flags=3,
             service_kind=0,
             status=1,

@@ -79,8 +79,8 @@ async def mirrored(database, *series, role=0x03, mrid="A1" * 16, start=START, si
         number, _ = await put_mirror(
             db,
             NewMirror(
-                poster=Poster(1), end_device_id=2, mrid=mrid, description="", version=None, role_flags=role,
-                service_kind=0, status=1, post_rate=300, series=new,
+                poster=Poster(1, 300), end_device_id=2, mrid=mrid, description="", version=None, role_flags=role,
+                service_kind=0, status=1, series=new,
             ),
             start + lasts_s,
         )  # fmt: skip

@@ -35,7 +35,7 @@ async def read(database, client, device, starts, received=NOW):
     of_all = NewSet(mrid="0C", span=Span(received, 0), readings=readings)
     series = NewSeries(mrid="0B", reading_type=b"<ReadingType/>", sets=[of_all])
     mirror = NewMirror(
-        poster=Poster(client),
+        poster=Poster(client, 300),
         end_device_id=device,
         mrid="0A",
         description="",
@@ -43,7 +43,6 @@ async def read(database, client, device, starts, received=NOW):
         role_flags=3,
         service_kind=0,
         status=1,
-        post_rate=300,
         series=[series],
     )
     async with database.write() as db:
