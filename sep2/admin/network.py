@@ -15,6 +15,7 @@ from sep2.rest.route import Request, listed, page
 from sep2.store import diagrams as stored
 from sep2.store import territory
 
+MOST_CANDIDATES = 10
 MOST_BRANCHES = 12
 """Branches of which the loading is shown hour by hour: the most loaded ones."""
 
@@ -48,9 +49,7 @@ async def list_feeders(rq: Request, asked: t.Span) -> t.Listed[t.FeederListed]:
 
 async def show_feeder(rq: Request, asked: t.FeederQuery) -> t.FeederShown:
     """A feeder at a moment, as it is expected and as it is measured."""
-    row = await stored.one(rq.db, rq.ids["feeder"])
-    if row is None:
-        raise UnknownFeeder(rq.ids["feeder"][:60])
+    row = await _feeder_named(rq, rq.ids["feeder"])
     model = diagrams.model_of(row)
     at = rq.now if asked.at is None else asked.at
     names = [name for node in model.nodes for name in node.connections]
@@ -150,6 +149,19 @@ def _most(several: Iterable[t.Figure | None]) -> t.Figure | None:
 
 def _urgency(state: t.PlaceState) -> float:
     return max((_beyond(one) for one in (state.loading, state.high, state.low) if one is not None), default=-9.0)
+
+
+async def _feeder_named(rq: Request, name: str) -> Row[Any]:
+    """The feeder of that name; one that is known by the folder of its files also by the folder's own name."""
+    if (row := await stored.one(rq.db, name)) is not None:
+        return row
+    ending = await stored.in_folder(rq.db, name)
+    if len(ending) > 1:
+        raise find.Ambiguous(f"{name[:60]}: {', '.join(one[:200] for one in ending[:MOST_CANDIDATES])}")
+    row = await stored.one(rq.db, ending[0]) if ending else None
+    if row is None:
+        raise UnknownFeeder(name[:60])
+    return row
 
 
 def _feeder(row: Row[Any]) -> t.FeederListed:

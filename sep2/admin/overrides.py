@@ -275,7 +275,8 @@ def _counted(names: Iterable[str]) -> dict[str, int]:
 async def list_overrides(rq: Request, asked: t.OverrideQuery) -> t.Listed[t.Override]:
     """Overrides that are to come or hold, the newest first."""
     live_at = None if asked.over or asked.unreviewed else rq.now
-    found = await stored.listed(rq.db, page(asked), live_at=live_at, unreviewed=asked.unreviewed)
+    where = None if asked.connection is None else (await find.connection(rq.db, asked.connection)).connection_id
+    found = await stored.listed(rq.db, page(asked), live_at=live_at, unreviewed=asked.unreviewed, connection_id=where)
     return listed(found, [t.Override(**await _of(rq, row)) for row in found.rows])
 
 

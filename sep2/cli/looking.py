@@ -15,6 +15,7 @@ from sep2.cli.show import Limit, counted, listed, show
 from sep2.cli.telemetry import From, Until, within
 from sep2.cli.units import shown_time
 from sep2.cli.verb import verb
+from sep2.rules.names import last_part
 
 root = typer.Typer()
 feeder = typer.Typer(no_args_is_help=True, help="Feeders that are modelled: what is expected of them.")
@@ -49,7 +50,7 @@ def show_network(
     [bold]sep2 network FD7[/]
     """
     found = api().get("/network", t.NetworkBelow, place=place, limit=limit)
-    feeders = f"; modelled here: {', '.join(found.feeders)}" if found.feeders else ""
+    feeders = f"; modelled here: {', '.join(map(last_part, found.feeders))}" if found.feeders else ""
     show(
         found,
         f"{counted(found.total, 'place')} {f'directly below {place}' if place else 'at the top'}{feeders}.",
@@ -82,7 +83,12 @@ def list_feeders(limit: Limit = 100) -> None:
         listed(found.total, len(found.items), "feeder"),
         columns=("feeder", "place", "loading", "highest voltage", "lowest voltage", "until"),
         rows=(
-            (one.feeder, one.place or "", *map(shown_figure, (one.loading, one.high, one.low)), shown_time(one.until))
+            (
+                last_part(one.feeder),
+                one.place or "",
+                *map(shown_figure, (one.loading, one.high, one.low)),
+                shown_time(one.until),
+            )
             for one in found.items
         ),
     )

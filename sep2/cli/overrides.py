@@ -221,10 +221,12 @@ def list_overrides(
     unreviewed: Annotated[
         bool, typer.Option("--unreviewed", help="Only those that one person sent alone, and nobody has looked at.")
     ] = False,
+    connection: Annotated[str | None, typer.Option(help="Only those of this connection alone.")] = None,
     limit: Limit = 100,
 ) -> None:
     """Overrides that hold or are to come, the newest first."""
-    found = api().get("/overrides", t.Listed[t.Override], over=over, unreviewed=unreviewed, limit=limit)
+    asked = {"over": over, "unreviewed": unreviewed, "connection": connection}
+    found = api().get("/overrides", t.Listed[t.Override], **asked, limit=limit)
     show(
         found,
         listed(found.total, len(found.items), "override"),

@@ -15,6 +15,7 @@ from sep2.desk import words
 from sep2.desk.assets import Assets
 from sep2.extension import Extension, ExtensionError, load, resolve
 from sep2.rest import browsers
+from sep2.rules.names import last_part
 from sep2.server.app import State
 
 _FILTERS = {
@@ -22,6 +23,7 @@ _FILTERS = {
     "span": words.span,
     "percent": words.percent,
     "utc": words.utc,
+    "last_part": last_part,
     "segment": lambda text: quote(text, safe=""),
 }
 

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from sep2.rules.alarm_kinds import kind_of
 from sep2.rules.identifiers import is_lfdi
+from sep2.rules.names import last_part
 from sep2.store import alarm_subjects
 from sep2.store.connection import Connection
 
@@ -77,6 +78,8 @@ def _named(code: str, subject: str, found: Mapping[str, Named]) -> Named:
     if kind == "receiver":
         client, at, _ = subject.rpartition(" at ")
         return Named(subject, kind, subject, client if at else None)
+    if kind == "feeder":
+        return Named(last_part(subject), kind, subject)
     # Nobody of that name is registered: there is no page to go to.
     return Named(subject, "names" if kind in ("client", "connection") else kind, subject)
 

@@ -26,6 +26,8 @@ WATT, VOLT, ALL_PHASES = 38, 29, 0
 """UomType, and the PhaseCode of a series that is of no phase in particular."""
 MEANS = (0, 2)
 """DataQualifierType of series that are no extremes."""
+ROUNDING = 6
+"""Of VOLTAGE_PARTS: what a voltage may lie beyond its limit because it was rounded."""
 MOST_SERIES = 8
 """Of the two quantities at one connection."""
 
@@ -258,6 +260,37 @@ def course_of(row: Row[Any], model: Model) -> list[Point]:
     return found
 
 
+class Beyond(NamedTuple):
+    """A step in which something is expected beyond its limit: the worst loading, and the worst voltage."""
+
+    loading: Worst | None
+    voltage: Worst | None
+
+
+def beyond(row: Row[Any], model: Model) -> list[Beyond]:
+    """The steps of a stored feeder in which a rating or a voltage limit is passed by more than rounding does."""
+    values, branches, nodes = _values(row), len(model.branches), len(model.nodes)
+    width, found = branches + 2 * nodes, []
+    for k in range(row.steps):
+        at, part = row.start + k * row.step_s, values[k * width : (k + 1) * width]
+        loads = [
+            Worst(value / LOADING_PARTS, at, f"{branch.kind} {branch.id}")
+            for branch, value in zip(model.branches, part[:branches], strict=True)
+            if value > LOADING_PARTS + 1
+        ]
+        volts = [
+            Worst(value / VOLTAGE_PARTS, at, node.id, limit)
+            for side, way in ((branches, -1), (branches + nodes, 1))
+            for node, value in zip(model.nodes, part[side : side + nodes], strict=True)
+            if value != UNKNOWN
+            and way * (value - VOLTAGE_PARTS * (limit := node.high_limit if way > 0 else node.low_limit)) > ROUNDING
+        ]
+        if loads or volts:
+            worst = max(volts, key=lambda one: abs(one.value - one.limit), default=None)
+            found.append(Beyond(max(loads, default=None), worst))
+    return found
+
+
 def hours_of(row: Row[Any], model: Model, most: int) -> list[Hours]:
     """The most loaded branches of a stored feeder hour by hour from its start, the most loaded first."""
     values, branches = _values(row), len(model.branches)
@@ -285,12 +318,15 @@ class Measured(NamedTuple):
     power_w: float | None
     voltage_v: tuple[float, float] | None
     """the lowest and the highest of its phases"""
+    voltage_at: int = 0
+    """when the latest of these readings began; 0: there is none"""
 
 
 async def measured(db: Connection, names: Sequence[str], now: int) -> dict[str, Measured]:
     """What was measured of late at these connections; those without a fresh reading are left out."""
     power: dict[str, dict[int, float]] = {}
     volts: dict[str, list[float]] = {}
+    since: dict[str, int] = {}
     of = Of(connections=list(names), uoms=(WATT, VOLT), site_only=True)
     for row in await readings.latest(db, of, limit=MOST_SERIES * max(1, len(names))):
         value = readings.signed(row, row.value)
@@ -300,8 +336,13 @@ async def measured(db: Connection, names: Sequence[str], now: int) -> dict[str, 
             power.setdefault(row.connection_name, {})[row.phase] = value
         else:
             volts.setdefault(row.connection_name, []).append(value)
+            since[row.connection_name] = max(row.start, since.get(row.connection_name, 0))
     return {
-        name: Measured(_total(power.get(name, {})), (min(volts[name]), max(volts[name])) if name in volts else None)
+        name: Measured(
+            _total(power.get(name, {})),
+            (min(volts[name]), max(volts[name])) if name in volts else None,
+            since.get(name, 0),
+        )
         for name in {*power, *volts}
     }
 

@@ -30,6 +30,11 @@ def misfit(name: str) -> str | None:
     return None
 
 
+def last_part(path: str) -> str:
+    """What people call a feeder that is known by the folder of its files: the folder's own name."""
+    return path.rstrip("/").rpartition("/")[2] or path
+
+
 def free(wanted: str, taken: Collection[str]) -> str:
     """The wanted name, or `Name (2)` and so on where it is among these keys already."""
     if key_of(wanted) not in taken:

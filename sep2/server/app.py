@@ -31,6 +31,7 @@ from sep2.server.judge import Judge
 from sep2.server.kept import Kept
 from sep2.server.knocks import Knocks
 from sep2.server.ladder_watch import LadderWatch
+from sep2.server.network_watch import NetworkWatch
 from sep2.server.notify import Notifier
 from sep2.server.override_watch import OverrideWatch
 from sep2.server.part import FIRST, Part, sites
@@ -109,6 +110,7 @@ class State:
             poll_rate_s=lambda: self.house.poll_rate("DERProgramList"),
         )
         self.override_watch = OverrideWatch(db, clock, settings)
+        self.network_watch = NetworkWatch(db, clock)
         self.review_watch = ReviewWatch(db, clock, settings)
         self.dispatch_watch = DispatchWatch(db, clock, settings)
         self.ladder_watch = LadderWatch(db, clock, settings)
@@ -200,7 +202,7 @@ async def running(
             own += [state.knocks.run, state.causes.run, state.chain_watch.run, state.webhooks.run]
             own += [state.override_watch.run, state.review_watch.run, state.dispatch_watch.run]
             own += [state.ladder_watch.run, state.settle_watch.run, state.plan_verdicts.run, state.db.stay_informed]
-            own += [restore_watch.run]
+            own += [restore_watch.run, state.network_watch.run_forecasts, state.network_watch.run_voltages]
             own += [state.seen.run, state.contacts.run, state.judge.run]
             # What extensions do is for the process that leads, which another worker never is.
             beside = [partial(worker, state) for worker in (_keep_up, *(workers if leads else ()))]

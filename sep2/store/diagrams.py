@@ -49,6 +49,12 @@ async def one(db: Connection, feeder: str) -> Row[Any] | None:
     return await db.one(query.where(d.c.feeder == feeder))
 
 
+async def in_folder(db: Connection, name: str) -> list[str]:
+    """The feeders that are known by the path of a folder of that name."""
+    rows = await db.all(select(d.c.feeder).where(d.c.feeder.endswith(f"/{name}", autoescape=True)).order_by(d.c.feeder))
+    return [row.feeder for row in rows]
+
+
 async def listed(db: Connection, page: Keyset) -> Following:
     """Feeders by name with their worst figures and their place."""
     columns = [column for column in d.c if column.name not in ("model", "series")]
@@ -72,6 +78,11 @@ async def below(db: Connection, place_ids: Sequence[int]) -> Sequence[Row[Any]]:
     tree = _trees()
     query = select(tree.c.root, *WORST).join_from(tree, d, d.c.place_id == tree.c.id)
     return await db.all(query.order_by(tree.c.root, d.c.feeder), names=list(place_ids))
+
+
+async def runs(db: Connection) -> Sequence[Row[Any]]:
+    """Every feeder with its latest run: feeder and run."""
+    return await db.all(select(d.c.feeder, d.c.run).order_by(d.c.feeder))
 
 
 async def of_override(db: Connection, override_id: int) -> Sequence[Row[Any]]:

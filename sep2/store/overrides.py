@@ -108,12 +108,16 @@ async def latest(db: Connection) -> Row[Any] | None:
     return await db.one(select(override).order_by(override.c.id.desc()).limit(1))
 
 
-async def listed(db: Connection, page: Keyset, *, live_at: int | None, unreviewed: bool = False) -> Following:
+async def listed(
+    db: Connection, page: Keyset, *, live_at: int | None, unreviewed: bool = False, connection_id: str | None = None
+) -> Following:
     """Overrides, the newest first; live_at: only those that are neither over nor released.
 
-    unreviewed: only those that somebody else has to look at, and has not.
+    unreviewed: only those that somebody else has to look at, and has not. connection_id: those of one alone.
     """
     query = select(override).order_by(override.c.id.desc())
+    if connection_id is not None:
+        query = query.where(override.c.scope == "connection", override.c.subject == connection_id)
     if live_at is not None:
         query = query.where(override.c.end > live_at, override.c.released.is_(None))
     if unreviewed:

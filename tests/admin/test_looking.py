@@ -4,14 +4,17 @@ import pytest
 
 from sep2.extension import load
 from sep2.operations import diagrams
+from sep2.operations.alarms import raise_alarm
 from sep2.operations.diagrams import Branch, Expected, Model, Node, Reach
 from tests.admin.conftest import NOW, Operator
 
 STEP_S, STEPS = 1800, 48
 
 
-async def modelled(street: Operator, loading: int = 1040) -> None:
-    """A feeder with NMI1 and NMI2 at it, whose transformer is loaded most in the third step."""
+async def modelled(
+    street: Operator, loading: int = 1040, *, name: str = "street", high: int = 10_100, busy: int = 1, run: str = "7F3A"
+) -> None:
+    """A feeder with NMI1 and NMI2 at it, whose transformer is loaded most from the third step on, in `busy` steps."""
     nodes = [
         Node("source", 0, 0, 240, 0.9, 1.053, []),
         Node("bus", 1, 0, 240, 0.9, 1.053, ["NMI1"]),
@@ -20,14 +23,14 @@ async def modelled(street: Operator, loading: int = 1040) -> None:
     branches = [Branch("T7", "transformer", 0, 1), Branch("L1", "line", 1, 2)]
     quiet = [300, 200]
     found = Expected(
-        feeder="street",
-        run="7F3A",
+        feeder=name,
+        run=run,
         start=NOW - STEP_S,
         step_s=STEP_S,
         model=Model(nodes, branches),
-        loading=[quiet, quiet, [loading, 250], *[quiet] * (STEPS - 3)],
+        loading=[quiet, quiet, *[[loading, 250]] * busy, *[quiet] * (STEPS - 2 - busy)],
         low=[[10_000, 9_900, 9_800]] * STEPS,
-        high=[[10_000, 10_100, -1]] * STEPS,
+        high=[[10_000, high, -1]] * STEPS,
         report="12 corners tried",
         reaches={
             "NMI1": [Reach("export", NOW - STEP_S, NOW + 40 * STEP_S, 4200, "over-voltage at node end, phase b")],
@@ -88,6 +91,20 @@ async def test_a_feeder_is_shown_step_by_step(street: Operator) -> None:
     (reach,) = limits["reaches"]
     assert (reach["reach_w"], reach["binding"]) == (4200, "over-voltage at node end, phase b")
     assert not (await street.get("/connections/NMI2/limits"))["reaches"]
+
+
+async def test_a_feeder_that_is_known_by_its_folder_is_called_by_the_folders_name(street: Operator) -> None:
+    await modelled(street, name="/srv/feeders/north/street")
+    assert (await street.get("/feeders/street"))["feeder"]["feeder"] == "/srv/feeders/north/street"
+    async with street.house.db.write() as db:
+        await raise_alarm(db, "plan_ending", "/srv/feeders/north/street", "1 h left", now=NOW)
+    alarms = {one["code"]: one["name"] for one in (await street.get("/alarms"))["items"]}
+    assert alarms["plan_ending"] == "street"
+    await modelled(street, name="/srv/feeders/south/street")
+    status, refused = await street.ask("GET", "/feeders/street")
+    assert (status, refused["code"]) == (409, "ambiguous")
+    assert "/srv/feeders/north/street, /srv/feeders/south/street" in refused["message"]
+    assert (await street.ask("GET", "/feeders/treet"))[0] == 404
 
 
 async def test_the_calendar_shows_what_was_issued_with_alike_entries_together(street: Operator) -> None:

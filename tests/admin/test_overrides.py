@@ -113,6 +113,14 @@ async def test_who_gets_a_percentage_of_no_setmaxw_is_told_and_named(street: Ope
     assert [one["code"] for one in sheet["notes"]] == ["set_max_w"], "and not once more what it can not be told"
 
 
+async def test_overrides_of_one_connection_are_found_among_many(street: Operator) -> None:
+    for subject in ("NMI1", "NMI2"):
+        await street.change("POST", "/overrides", override(subject=subject))
+    await street.change("POST", "/overrides", override(scope="system", subject="", limits={"export_w": 900}))
+    found = (await street.get("/overrides", connection="nmi2"))["items"]
+    assert [(one["scope"], one["subject"]) for one in found] == [("connection", "NMI2")]
+
+
 async def test_a_control_for_a_connection_goes_to_its_schedule_and_one_for_a_device_to_where_that_is(
     street: Operator,
 ) -> None:

@@ -117,6 +117,19 @@ async def test_a_plan_is_drawn_with_its_band_and_what_is_deliverable(operator: O
         assert answer.status == 404
 
 
+async def test_all_members_of_a_large_aggregation_are_reached_from_page_to_page(street: Operator):
+    await make_parties(street, connections=53)
+    await make_aggregation(street, ders=53)
+    first = await page(street, "/desk/aggregation?name=VPP")
+    assert "50 of 53 shown." in first
+    (onward,) = re.findall(r'href="(/desk/aggregation\?after=[^"]+)">Next page', first)
+    second = await page(street, html.unescape(onward))
+    assert "3 of 53 shown." in second
+    named = [re.findall(r"<td><bdi>(D[0-9]+)</bdi></td><td>battery</td><td>60 kW</td>", one) for one in (first, second)]
+    assert [len(set(one)) for one in named] == [50, 3], "each with what is registered of it"
+    assert len({*named[0], *named[1]}) == 53
+
+
 async def test_an_override_of_an_aggregation_is_looked_over_sent_and_followed_on_its_page(street: Operator):
     await make_approved(street)
     body = {"client": "Sunny", "lfdi": "E1" * 20, "connection_id": "C1"}

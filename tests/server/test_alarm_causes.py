@@ -224,6 +224,9 @@ PROOFS = {
     "verdict_late": "admin/test_market_plans.py",
     "band_broken": "server/test_plan_credit.py",
     "limits_ignored": "server/test_plan_credit.py",
+    "overload_forecast": "server/test_network_watch.py",
+    "voltage_breach": "server/test_network_watch.py",
+    "voltage_forecast": "server/test_network_watch.py",
     "worker_dead": "server/test_alarm_causes.py",
 }
 """The tests that raise and clear each kind of alarm by making its cause real."""

@@ -120,7 +120,7 @@ async def close_override_dispute(rq: Request, asked: t.DisputeOutcome) -> t.Mark
 async def list_market_messages(rq: Request, asked: t.MessageQuery) -> Listed[t.MessageTo]:
     """What parties were told, the newest first."""
     number = None if asked.party is None else int((await entries.identity(rq.db, "party", asked.party)).id)
-    found = await messages.listed(rq.db, page(asked), party_id=number)
+    found = await messages.listed(rq.db, page(asked), party_id=number, subject=asked.subject)
     return listed(found, [_message(row) for row in found.rows])
 
 

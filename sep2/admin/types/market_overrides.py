@@ -171,9 +171,10 @@ class DisputeOutcome(Asked, frozen=True, kw_only=True):
 
 
 class MessageQuery(Span, frozen=True, kw_only=True):
-    """Messages to one party, or to all."""
+    """Messages to one party, or to all; `subject`: those about one thing, such as an aggregation, by its name."""
 
     party: Named | None = None
+    subject: Named | None = None
 
 
 class MessageTo(Struct, frozen=True, kw_only=True):

@@ -181,10 +181,12 @@ class OverrideQuery(Span, frozen=True, kw_only=True):
     """Overrides that are to come or hold; those that are over only when asked for.
 
     `unreviewed`: only those that one person sent alone and nobody has looked at since, also where they are over.
+    `connection`: only those of one connection alone.
     """
 
     over: bool = False
     unreviewed: bool = False
+    connection: ConnectionId | None = None
 
 
 class Extend(Asked, frozen=True, kw_only=True):

@@ -57,7 +57,9 @@ async def show(visit: Visit, asked: ConnectionQuery) -> dict[str, Any]:
         "answers": answers,
         "kept": kept,
         "devices": await visit.ask(register.list_devices, t.DeviceQuery(connection=place.connection_id, limit=100)),
-        "overrides": await _overrides(visit, place.connection_id),
+        "overrides": (
+            await visit.ask(overrides.list_overrides, t.OverrideQuery(connection=place.connection_id, limit=100))
+        ).items,
         "may_override": visit.may(overrides.send_override),
         "may_change": visit.may(changes.change_connection),
         "may_send": visit.may(controls.send_to_connection),
@@ -79,12 +81,6 @@ async def _measured(visit: Visit, connection: str, span: tuple[int, int]) -> lis
         ),
     )
     return [one for one in found.items if one.role == "site" and one.value is not None]
-
-
-async def _overrides(visit: Visit, connection: str) -> list[t.Override]:
-    """Overrides of this connection that are to come or hold."""
-    found: t.Listed[t.Override] = await visit.ask(overrides.list_overrides, t.OverrideQuery(limit=500))
-    return [one for one in found.items if (one.scope, one.subject) == ("connection", connection)]
 
 
 def _chart(

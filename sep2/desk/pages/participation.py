@@ -1,7 +1,9 @@
 """The participation calendar: which DER serves which market or program, hour by hour of a day."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
+
+from msgspec import Meta
 
 from sep2.admin.market import commitments
 from sep2.desk.door import Visit
@@ -15,6 +17,8 @@ class ParticipationQuery(Asked, frozen=True, kw_only=True):
     """Any moment of the day that is shown; left out: today."""
 
     day: Epoch | None = None
+    after: Annotated[str, Meta(max_length=1000)] | None = None
+    """The commitment after which the page begins."""
 
 
 class Line(NamedTuple):
@@ -29,7 +33,7 @@ async def show_participation(visit: Visit, asked: ParticipationQuery) -> dict[st
     local = visit.state.settings.utility.local
     since = local.day_of(visit.now if asked.day is None else asked.day)
     until = local.day_of(since + 3 * HALF_DAY_S)
-    query = t.CommitmentQuery(start=since, end=until, limit=MOST_ITEMS)
+    query = t.CommitmentQuery(start=since, end=until, limit=MOST_ITEMS, after=asked.after)
     found = await visit.ask(commitments.list_commitments, query)
     hours = list(range(since, until, HOUR_S))
     held = [one for one in found.items if one.state == "held"]

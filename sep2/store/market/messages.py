@@ -45,9 +45,11 @@ async def last(db: Connection, party_id: int) -> int:
     return 0 if row is None else int(row.last)
 
 
-async def listed(db: Connection, page: Keyset, *, party_id: int | None) -> Following:
-    """Messages to parties, the newest first."""
+async def listed(db: Connection, page: Keyset, *, party_id: int | None, subject: str | None = None) -> Following:
+    """Messages to parties, the newest first; subject: what they are about, where one thing is asked for."""
     query = _messages().order_by(market_message.c.id.desc())
+    if subject is not None:
+        query = query.where(market_message.c.subject == subject)
     if party_id is not None:
         query = query.where(market_message.c.party_id == party_id)
     return await select_following(db, query, page)
