@@ -17,7 +17,7 @@ from sep2.settings import Settings, read_token
 SETTLING_S = 0.01
 """Interval at which the server's progress is checked, s."""
 PATIENCE_S = 120.0
-ANSWERING_S = 60.0
+ANSWERING_S = 600.0
 
 
 class OperatorRefused(SepError):
@@ -73,7 +73,7 @@ class Operator:
                 if has_ended():
                     raise NotSettled("its process has ended; server.log says why") from None
                 if time.monotonic() > until:
-                    raise
+                    raise NotSettled(f"it does not answer after {ANSWERING_S:.0f} s; server.log says why") from None
                 await asyncio.sleep(0.05)
             else:
                 return

@@ -68,10 +68,13 @@ class Utility:
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        self._stack.push_async_callback(self._process.stop)
-        await self._stack.enter_async_context(self.operator)
-        await self._process.start()
-        await self.operator.is_up(self._process.has_ended)
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self._process.stop)
+            await stack.enter_async_context(self.operator)
+            await self._process.start()
+            await self.operator.is_up(self._process.has_ended)
+            # A server that has not begun is stopped again.
+            self._stack = stack.pop_all()
         return self
 
     async def __aexit__(self, *_: object) -> None:
