@@ -45,13 +45,12 @@ async def take_alarm_status(db: Connection, device_id: int, bits: int, now: int)
 
 
 async def _lfdi(db: Connection, device_id: int) -> str:
-    device = await devices.one(db, device_id)
-    return "" if device is None else str(device.lfdi)
+    return await devices.lfdi_of(db, device_id) or ""
 
 
 async def _set(db: Connection, lfdi: str, faults: Collection[str], now: int) -> None:
     if not faults:
-        await alarms.clear(db, DER_EVENT, lfdi, now)
+        await alarms.over(db, DER_EVENT, lfdi, now)
         return
     priority = ACT_SOON if URGENT.intersection(faults) else THIS_DAY
     names = sorted(faults)

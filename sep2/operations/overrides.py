@@ -61,8 +61,8 @@ class OverrideReachesNobody(Conflict):
     """There is nobody whom the override could be sent to."""
 
 
-class NoSuchOverride(NotFound):
-    """No such override exists."""
+class UnknownOverride(NotFound):
+    """There is no override of that number."""
 
 
 class OverrideOver(Conflict):

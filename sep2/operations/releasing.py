@@ -9,7 +9,7 @@ from sep2.operations import standing
 from sep2.operations.controls import withdraw
 from sep2.operations.issuing import LONGEST_REASON, check_fits
 from sep2.operations.override_answers import Released
-from sep2.operations.overrides import LONGEST_SPREAD_S, SPREAD_S, BadOverride, NoSuchOverride, OverrideOver
+from sep2.operations.overrides import LONGEST_SPREAD_S, SPREAD_S, BadOverride, OverrideOver, UnknownOverride
 from sep2.operations.places import Place
 from sep2.operations.resuming import Ease
 from sep2.operations.spread_end import issue_spread_end, programs_beside
@@ -48,7 +48,7 @@ async def release(
     await db.in_turn()
     row = await overrides.one(db, override_id)
     if row is None:
-        raise NoSuchOverride(str(override_id))
+        raise UnknownOverride(str(override_id))
     if row.released is not None or row.end <= now:
         raise OverrideOver(str(override_id))
     if not 0 <= spread_s <= LONGEST_SPREAD_S:

@@ -29,30 +29,23 @@ async def answer(
     """Store a response; late ones are taken too, for clients keep theirs through an outage."""
     if status not in STATUSES:
         raise BadResponse(f"status: {status} is reserved")
-    control_id, subject = await controls.addressed_to(db, mrid, device_id), None
-    if control_id is None:
-        control_id, subject = await _as_load_control(db, mrid, device_id), mrid
-    if control_id is None:
+    said = {"status": status, "created": now if created is None else created, "received": now}
+    added = await responses.add(db, device_id, mrid, **said, subject=None)
+    if added is None and (other := await _as_load_control(db, mrid, device_id)) is not None:
+        added = await responses.add(db, device_id, other, **said, subject=mrid)
+    if added is None:
         raise NoEventOfDevice(f"subject: {mrid} is not an event of this device")
     if status in REJECTED:
-        await _warn(db, control_id, device_id, now)
-    return await responses.add(
-        db,
-        control_id=control_id,
-        end_device_id=device_id,
-        status=status,
-        created=now if created is None else created,
-        received=now,
-        subject=subject,
-    )
+        await _warn(db, added.control_id, device_id, now)
+    return int(added.id)
 
 
-async def _as_load_control(db: Connection, mrid: str, device_id: int) -> int | None:
-    """The control that a device knows as the EndDeviceControl of that mRID."""
+async def _as_load_control(db: Connection, mrid: str, device_id: int) -> str | None:
+    """The mRID of the control that a device may know as the EndDeviceControl of another one."""
     device = await devices.one(db, device_id)
     if device is None or device.load_control_w is None:
         return None
-    return await controls.addressed_to(db, companion_mrid(mrid, companion_role(device.load_control_w)), device_id)
+    return companion_mrid(mrid, companion_role(device.load_control_w))
 
 
 async def _warn(db: Connection, control_id: int, device_id: int, now: int) -> None:

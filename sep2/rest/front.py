@@ -22,7 +22,7 @@ from sep2.rest.polls import Poll, Polls
 from sep2.rest.refusals import OUTAGES, Answer, as_json, errors_as_json
 from sep2.rest.route import LARGEST_BODY, Ahead, Request, Route
 from sep2.rest.tables import CSV, DECLARATION, NEXT, XML, as_csv, wants_csv
-from sep2.rest.types import Nothing, SecondedQuery, Waiting
+from sep2.rest.types import SecondedQuery, Waiting
 from sep2.rules.told_times import tell_in
 from sep2.server.app import State
 from sep2.store import audits
@@ -260,7 +260,7 @@ async def _made(state: State, change: _Change) -> _Done:
         if once is not None and (kept := await once.answered(db, rq.now)) is not None:
             waits = route.seconded and _is_waiting(kept)
             return _Done(kept, again=True, status=202 if waits else route.status_of(kept))
-        before = await _before(route, rq)
+        before = await _before(route, rq, asked)
         _check_match(http, before)
         done = await route.handler(rq, asked)
         if how.dry_run:
@@ -287,12 +287,12 @@ async def _prepared(state: State, change: _Change) -> Any:
     return await route.ahead(Ahead(state, decoding.ids(change.http), change.caller, change.how.dry_run), change.asked)
 
 
-async def _before(route: Route, rq: Request) -> Any:
+async def _before(route: Route, rq: Request, asked: Any) -> Any:
     """What the thing was that is about to change; None where there was nothing."""
     if route.before is None:
         return None
     try:
-        return await route.before(rq, Nothing())
+        return await route.before(rq, route.asked_before(asked))
     except NotFound:
         return None
 

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from sep2.rest.callers import Caller
-from sep2.rest.types import Document, Listed, Span
+from sep2.rest.types import Document, Listed, Nothing, Span
 from sep2.rules.cursor import Keyset, decode
 from sep2.rules.roles import OperatorRole
 from sep2.server.app import State
@@ -98,7 +98,7 @@ class Route:
     handler: Handler
     role: OperatorRole
     before: Handler | None = None
-    """Shows what a change is about, for the audit log: what it was before; asked with `Nothing`."""
+    """Shows what a change is about, for the audit log: what it was before; asked by what the change says too."""
     largest_body: int = LARGEST_BODY
     """Octets that a request may have."""
     seconded: bool = False
@@ -141,6 +141,14 @@ class Route:
     def asked(self) -> Any:
         """The type of the body of a change, of the query of anything else."""
         return self._hints["asked"]
+
+    def asked_before(self, asked: Any) -> Any:
+        """What `before` is asked: those of its own fields that the change says, others by their defaults."""
+        kind = get_type_hints(self.before)["asked"]
+        fields = msgspec.structs.fields(kind)
+        if any(one.required and not hasattr(asked, one.name) for one in fields):
+            return Nothing()
+        return kind(**{one.name: getattr(asked, one.name) for one in fields if hasattr(asked, one.name)})
 
     @property
     def is_list(self) -> bool:

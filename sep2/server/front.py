@@ -278,7 +278,7 @@ class Front:
             return await handler(rq, body) if rq.caller.profile is profile else _ANEW
 
         if asked.method in row.together:
-            return await self.db.write_together(work)
+            return await self.db.write_together(work, asked.lfdi)
         async with self.db.write() as db:
             return await work(db)
 

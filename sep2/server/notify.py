@@ -5,6 +5,7 @@ Of several servers on one database one notifies: no subscriber hears twice of a 
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable
 
@@ -28,7 +29,7 @@ LONGEST_SLEEP_S = 5.0
 AGAIN_S = 1.0
 """How long a notifier that failed waits."""
 SHORTEST_SLEEP_S = 0.05
-GATHER_S = 0.02
+GATHER_S = 0.1
 """Between two looks at what changed: one change is told at once, many that follow each other are told together."""
 LOOK_AHEAD = 200
 """Deliveries to one receiver that are read at a time."""
@@ -57,6 +58,8 @@ class Notifier:
         self._gathered = 0.0
         """When what changes meanwhile is looked at, by the monotonic clock."""
         self._resting: set[str] = set()
+        self._looked = -math.inf
+        """When it was looked at last who rests, by the monotonic clock."""
         self._looking = asyncio.Lock()
         self._hearing: set[asyncio.Task[None]] = set()
 
@@ -102,8 +105,10 @@ class Notifier:
         return wait
 
     async def _look(self) -> float:
-        self._poster.close_idle()
-        await self._look_who_rests()
+        if time.monotonic() - self._looked >= AGAIN_S:
+            self._looked = time.monotonic()
+            self._poster.close_idle()
+            await self._look_who_rests()
         if not await self._db.leads():
             if self._leading:
                 await self._turns.stop()

@@ -6,7 +6,22 @@ Receivers are told by who announces (`sep2.server.announcing`), of rows with `ne
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, case, delete, exists, func, literal, null, or_, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    and_,
+    bindparam,
+    case,
+    delete,
+    exists,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as upserted
 
 from sep2.rules.alarm_kinds import kind_of, priority_of
@@ -139,6 +154,18 @@ async def _clear(db: Connection, which: Sequence[ColumnElement[bool]], now: int)
     # What it explained is looked at anew; who announces finds that out.
     cleared = update(t).where(*which).values(cleared=now, news=True)
     return (await db.run(cleared)).rowcount
+
+
+_OVER = (
+    update(t)
+    .where(t.c.code == bindparam("of_code"), t.c.subject == bindparam("of_subject"), _STANDS)
+    .values(cleared=bindparam("at", type_=t.c.cleared.type), news=True)
+)
+
+
+async def over(db: Connection, code: str, subject: str, now: int) -> None:
+    """Clear an alarm, if it stands."""
+    await db.later(_OVER, {"of_code": code, "of_subject": subject[:LONGEST_SUBJECT], "at": now})
 
 
 async def is_about(db: Connection, code: str, name: str) -> bool:

@@ -122,6 +122,16 @@ class Connection(ABC):
         # SQLite reports the id of an earlier row where ON CONFLICT DO NOTHING did nothing.
         return Done(result.rowcount, result.inserted_primary_key[0] or 0 if result.rowcount else 0)
 
+    async def later(self, statement: Executable, values: Values) -> None:
+        """Run a statement whose result nobody asks for: before the block ends, and before what it has to do with.
+
+        Where the database is a process of its own, such statements of a transaction go there together.
+        """
+        await self.run(statement, values)
+
+    async def settle(self) -> None:  # noqa: B027 - nothing waits where each statement is run at once
+        """Run what `later` has put off, which the end of a block does too."""
+
     async def run_long(self, statement: Executable) -> Done:
         """Update or delete rows whose number nothing bounds, without keeping others from being answered."""
         return await self.run(statement)

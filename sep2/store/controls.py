@@ -331,16 +331,11 @@ _EDITED = select(control_edition.c.control_id).where(
     control_edition.c.mrid == bindparam("mrid"), control_edition.c.end_device_id == bindparam("device_id")
 )
 _NAMED = or_(c.c.mrid == bindparam("mrid"), c.c.id == _EDITED.scalar_subquery())
-_ADDRESSED = select(c.c.id).where(_NAMED, or_(_BELONGS, _ANSWERED))
+ADDRESSED = select(c.c.id).where(_NAMED, or_(_BELONGS, _ANSWERED))
+"""The id of the control with an `mrid`, if the device `device_id` is in its group or answered it while it was.
 
-
-async def addressed_to(db: Connection, mrid: str, device_id: int) -> int | None:
-    """The id of the control with that mRID, if the device is in its group or answered it while it was.
-
-    One that was issued anew to the device alone is known by that mRID, too.
-    """
-    found = await db.one(_ADDRESSED, mrid=mrid, device_id=device_id)
-    return found.id if found else None
+One that was issued anew to the device alone is known by that mRID, too.
+"""
 
 
 _OF_GROUP = select(member.c.end_device_id).where(member.c.device_group_id == bindparam("group_id"))

@@ -65,12 +65,12 @@ class Database(ABC):
     def write(self) -> AbstractAsyncContextManager[Connection]:
         """A block that is one transaction: kept durably when it is left, undone when it raises."""
 
-    async def write_together(self, work: Work[Result]) -> Result:
+    async def write_together(self, work: Work[Result], of: str = "") -> Result:
         """Run work that writes, in a transaction that it may share with other such work; returns its result once kept.
 
         Where it raises, its writes are undone and the exception is raised here. It runs a second time where the shared
         transaction is undone because of other work, so it must have no effect outside the database. It must not lock
-        rows that other such work locks in another order.
+        rows that other such work locks in another order. of: the client whose work it is.
         """
         async with self.write() as db:
             return await work(db)

@@ -27,6 +27,15 @@ async def one(db: Connection, device_id: int) -> Row[Any] | None:
     return await db.one(select(end_device).where(end_device.c.id == device_id))
 
 
+_LFDI = select(end_device.c.lfdi).where(end_device.c.id == bindparam("device_id"))
+
+
+async def lfdi_of(db: Connection, device_id: int) -> str | None:
+    """The LFDI of an EndDevice."""
+    found = await db.known(_LFDI, device_id=device_id)
+    return found.lfdi if found else None
+
+
 async def by_lfdi(db: Connection, lfdi: str) -> Row[Any] | None:
     """An EndDevice by its LFDI."""
     return await db.one(select(end_device).where(end_device.c.lfdi == lfdi))

@@ -1,11 +1,13 @@
 """What devices wrote about themselves: DERCapability, DERSettings, DERStatus, DERAvailability, LoadShedAvailability."""
 
-from sqlalchemy import bindparam, delete, insert, select
+from typing import Any
+
+from sqlalchemy import case, delete, or_, select
+from sqlalchemy.dialects.postgresql import insert
 
 from sep2.store.connection import Connection
 from sep2.store.seen_tables import document_history
 from sep2.store.tables import der_document as t
-from sep2.store.upsert import upsert
 
 
 async def body(db: Connection, device_id: int, kind: str) -> bytes | None:
@@ -17,10 +19,17 @@ async def body(db: Connection, device_id: int, kind: str) -> bytes | None:
 SAME_S = 300
 """A document that is written again within so long, and says the same, is not stored again."""
 
-_LATEST = select(t.c.body, t.c.changed).where(
-    t.c.end_device_id == bindparam("device_id"), t.c.kind == bindparam("kind")
-)
-_PUT = upsert(t, ["end_device_id", "kind"], ["body", "changed"])
+_SAID = insert(t)
+_NEW: Any = _SAID.excluded
+_PUT = _SAID.on_conflict_do_update(
+    index_elements=[t.c.end_device_id, t.c.kind],
+    set_={
+        "body": _NEW.body,
+        "changed": _NEW.changed,
+        "since": case((t.c.body == _NEW.body, t.c.since), else_=_NEW.changed),
+    },
+    where=or_(t.c.body != _NEW.body, t.c.changed > _NEW.changed, t.c.changed <= _NEW.changed - SAME_S),
+).returning(t.c.since)
 _EDITION = insert(document_history)
 
 
@@ -29,13 +38,11 @@ async def put(db: Connection, device_id: int, kind: str, body: bytes, *, now: in
 
     Of several writers at once the last one's stands. What differs is one more edition of its history.
     """
-    before = await db.one(_LATEST, device_id=device_id, kind=kind)
-    differs = before is None or bytes(before.body) != body
-    if differs or before is None or not 0 <= now - before.changed < SAME_S:
-        await db.run(_PUT, {"end_device_id": device_id, "kind": kind, "body": body, "changed": now})
+    said = {"end_device_id": device_id, "kind": kind, "body": body}
+    put = await db.one(_PUT, **said, changed=now, since=now)
+    differs = put is not None and put.since == now
     if differs:
-        edition = {"end_device_id": device_id, "kind": kind, "body": body, "received": now}
-        await db.run(_EDITION, edition)
+        await db.later(_EDITION, said | {"received": now})
     return differs
 
 

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from sep2.store.connection import Busy, Unreachable
+from sep2.store.later import Later
 from sep2.store.line import FAILURES
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,8 @@ class Lent:
         adapted: Any = sync.connection.dbapi_connection
         self._adapted = adapted
         self.driver: Any = adapted.driver_connection
+        self.later = Later()
+        """What waits for the end of the transaction."""
 
     def reads_only(self, reads_only: bool) -> None:
         """What was read in one block that only reads is of one moment, as on SQLite."""
@@ -56,6 +59,7 @@ class Lent:
 
     async def roll_back(self) -> None:
         """Undo what the transaction has done, if anything has begun it."""
+        self.later.take()
         if self.core.in_transaction():
             await self.core.rollback()
         elif self._adapted._transaction is not None:

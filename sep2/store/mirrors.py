@@ -52,9 +52,12 @@ async def of_another_client(db: Connection, client_id: int, mrid: str) -> bool:
     return await db.one(select(p.c.id).where(p.c.mrid == mrid, p.c.client_id != client_id).limit(1)) is not None
 
 
+_DEVICE_OF = select(p.c.end_device_id).where(p.c.id == bindparam("point_id"))
+
+
 async def device_of(db: Connection, point_id: int) -> int | None:
     """The EndDevice that a usage point is about."""
-    row = await db.one(select(p.c.end_device_id).where(p.c.id == point_id))
+    row = await db.one(_DEVICE_OF, point_id=point_id)
     return None if row is None else row.end_device_id
 
 
@@ -112,7 +115,7 @@ _OF_SERIES = update(s).where(s.c.id == bindparam("of_series"))
 
 async def update_series(db: Connection, series_id: int, **columns: Any) -> None:
     """Change columns of a series."""
-    await db.run(_OF_SERIES, {"of_series": series_id, **columns})
+    await db.later(_OF_SERIES, {"of_series": series_id, **columns})
 
 
 _SET_KEY = ("mirror_meter_reading_id", "mrid", "start")
@@ -163,7 +166,7 @@ async def put_readings(db: Connection, rows: Sequence[dict[str, Any]]) -> None:
         await _take_from_other_sets(db, series_id, set_id, times)
     stand = [row for time, row in last.items() if row["reading_set_id"] in (0, sets.get(time[:-1]))]
     if stand:
-        await db.run(_PUT_READING, stand)
+        await db.later(_PUT_READING, stand)
 
 
 async def _take_from_other_sets(db: Connection, series_id: int, set_id: int, times: Sequence[tuple[Any, ...]]) -> None:

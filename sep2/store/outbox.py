@@ -54,7 +54,7 @@ def _row(kind: str, ids: Mapping[str, int | list[int]]) -> dict[str, str]:
 
 async def changed(db: Connection, kind: str, **ids: int | list[int]) -> None:
     """Record that a resource changed; the notifier learns of it when the transaction is kept."""
-    await db.run(_INSERT, _row(kind, ids))
+    await db.later(_INSERT, _row(kind, ids))
     db.changed = True
 
 
@@ -71,7 +71,7 @@ async def remove(db: Connection, ids: Collection[int]) -> None:
 async def changed_each(db: Connection, kind: str, each: Sequence[Mapping[str, int | list[int]]]) -> None:
     """Record that several resources of one kind changed."""
     if each:
-        await db.run(_INSERT, [_row(kind, ids) for ids in each])
+        await db.later(_INSERT, [_row(kind, ids) for ids in each])
         db.changed = True
 
 

@@ -5,7 +5,7 @@ directly (`store.prepared`), which takes a tenth of the time that SQLAlchemy's a
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any, Self, TypeVar
@@ -22,6 +22,7 @@ from sep2.store import migrations
 from sep2.store.connection import Busy, Clash, Connection, Damaged, Done, Full, Stale, Unreachable, Values
 from sep2.store.database import Database, Work
 from sep2.store.keepers import Keepers
+from sep2.store.later import touched_by
 from sep2.store.lending import PATIENCE_S, Lending, Lent
 from sep2.store.line import FAILURES, Line
 from sep2.store.prepared import Prepared, Preparing
@@ -31,6 +32,10 @@ from sep2.store.written import KEPT, Tables, read_by
 
 CONNECTIONS = 16
 """Two of them are always left to operators and to what runs beside the requests."""
+SHARING = 3
+"""Connections beside them for work that shares transactions: one for these, and two for what was set aside."""
+MOMENT_S = 0.05
+"""How long such work waits for a row that somebody else holds: longer than most hold one."""
 UNSURE_S = 60.0
 """After so long a commit that could not be heard of was done, or never will be."""
 LONGEST_COMMAND_S = 60.0
@@ -63,7 +68,7 @@ class PostgresConnection(Connection):
 
     async def execute(self, statement: Executable, values: Values) -> Result[Any]:
         """The result of one statement."""
-        self.note(statement)
+        await self._turn(statement, values if isinstance(values, Mapping) else values[0] if values else ())
         with _told():
             return await self._lent.core.execute(statement, values)
 
@@ -72,7 +77,7 @@ class PostgresConnection(Connection):
         prepared = self._preparing.find(statement, values)
         if prepared is None or prepared.row is None:
             return await super().one(statement, **values)
-        self.note(statement)
+        await self._turn(statement, values)
         with _told():
             found = await (await self._lent.begun()).fetchrow(prepared.text, *prepared.values(values))
         return None if found is None else prepared.row(found)
@@ -108,7 +113,7 @@ class PostgresConnection(Connection):
         prepared = self._preparing.find(statement, values)
         if prepared is None or prepared.row is None:
             return await super().all(statement, **values)
-        self.note(statement)
+        await self._turn(statement, values)
         with _told():
             found = await (await self._lent.begun()).fetch(prepared.text, *prepared.values(values))
         row = prepared.row
@@ -121,7 +126,7 @@ class PostgresConnection(Connection):
         # How many rows several updates have touched is told by SQLAlchemy only.
         if prepared is None or (len(each) > 1 and not prepared.first_key):
             return await super().run(statement, values)
-        self.note(statement)
+        await self._turn(statement, each[0])
         with _told():
             return await self._run(prepared, each, many=each is values and len(each) > 1)
 
@@ -136,6 +141,32 @@ class PostgresConnection(Connection):
         said = await driver.execute(prepared.text, *prepared.values(each[0]))
         count = int(said.rpartition(" ")[2])
         return Done(count, each[0].get(prepared.first_key, 0) if count else 0)
+
+    async def later(self, statement: Executable, values: Values) -> None:
+        """Run a statement with others, before the transaction ends and before what it has to do with."""
+        each = [values] if isinstance(values, Mapping) else values
+        prepared = self._preparing.find(statement, each[0]) if each else None
+        touched = touched_by(statement, each[0]) if prepared is not None else None
+        if prepared is None or touched is None:
+            await self.run(statement, values)
+            return
+        waiting = self._lent.later
+        if waiting.meets(statement, each[0], prepared.text):
+            await self.settle()
+        self.note(statement)
+        waiting.put(prepared, touched, each)
+
+    async def settle(self) -> None:
+        """Run what was put off, by this block and by others of its transaction."""
+        with _told():
+            for text_, values in self._lent.later.take():
+                await (await self._lent.begun()).executemany(text_, values)
+
+    async def _turn(self, statement: Executable, names: Collection[str]) -> None:
+        """Run what waits and has to come before a statement, and note what that is about to do."""
+        if self._lent.later.meets(statement, names):
+            await self.settle()
+        self.note(statement)
 
     async def in_turn(self) -> None:
         """Wait until no other transaction decides on controls."""
@@ -157,10 +188,12 @@ class PostgresDatabase(Database):
     def __init__(self, url: URL) -> None:
         super().__init__()
         self._engine = _engine(url)
-        self._together = Together(self._shared, self.write)
+        self._together = Together(self._shared, self._alone, PATIENCE_S)
         self._line = Line(url, self._news.set)
         self._keepers = Keepers(url, self.written)
         self._lending = Lending(self._engine, CONNECTIONS)
+        self._hasty = _engine(url, MOMENT_S)
+        self._sharing = Lending(self._hasty, SHARING)
         self.preparing = Preparing(self._engine.dialect)
         self.remembered = Remembered(self.written)
 
@@ -214,14 +247,22 @@ class PostgresDatabase(Database):
             yield connection
             await self._keep(lent, [connection])
 
-    async def write_together(self, work: Work[Answered]) -> Answered:
+    async def write_together(self, work: Work[Answered], of: str = "") -> Answered:
         """The result of some work, which may share a transaction with other work."""
-        return await self._together.of(work)
+        return await self._together.of(work, of)
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[Connection]:
+        """A transaction for work that might have shared one: it does not wait for others either."""
+        async with self._sharing.one() as lent:
+            connection = PostgresConnection(lent, self)
+            yield connection
+            await self._keep(lent, [connection])
 
     @asynccontextmanager
     async def _shared(self) -> AsyncIterator[Shared]:
         """A transaction in which several pieces of work have a block each."""
-        async with self._lending.one() as lent:
+        async with self._sharing.one() as lent:
             blocks: list[PostgresConnection] = []
 
             def block() -> PostgresConnection:
@@ -243,6 +284,8 @@ class PostgresDatabase(Database):
 
     async def _commit(self, lent: Lent, blocks: Sequence[PostgresConnection]) -> int:
         """Commit blocks; the number of the message to other processes, 0 where they keep no table that was written."""
+        if blocks:
+            await blocks[-1].settle()
         tables = _written_by(blocks)
         number = 0
         if shared := tables & KEPT:
@@ -288,17 +331,20 @@ class PostgresDatabase(Database):
         await self._line.close()
         await self._keepers.close()
         await self._lending.close()
+        await self._sharing.close()
         await self._engine.dispose()
+        await self._hasty.dispose()
 
 
 def _written_by(blocks: Sequence[PostgresConnection]) -> Tables:
     return frozenset(name for block in blocks for name in block.written)
 
 
-def _engine(url: URL) -> AsyncEngine:
+def _engine(url: URL, waits_s: float = PATIENCE_S) -> AsyncEngine:
+    """An engine whose transactions wait so long for a row that another one has changed, in seconds."""
     settings = {
         "application_name": "sep2",
-        "lock_timeout": f"{PATIENCE_S:.0f}s",
+        "lock_timeout": f"{1000 * waits_s:.0f}ms",
         "idle_in_transaction_session_timeout": "60s",
         "jit": "off",
     }

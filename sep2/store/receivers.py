@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, bindparam, case, delete, exists, func, select, update
+from sqlalchemy import Row, bindparam, case, delete, exists, func, select, union, update
 
 from sep2.store.connection import Connection
 from sep2.store.identities import ACTS, client_with
@@ -69,12 +69,16 @@ async def silent(db: Connection, receiver_id: int, now: int) -> None:
     await db.run(update(t).where(t.c.id == receiver_id).values(failures=t.c.failures + 1, silent_since=since))
 
 
+_RESTS = t.c.rests_until > bindparam("now"), t.c.rests_until > t.c.rests_at_least_until
+_RESTING = union(
+    select(client.c.lfdi).join_from(t, client).where(*_RESTS),
+    select(client_identity.c.lfdi).join(t, t.c.client_id == client_identity.c.client_id).where(*_RESTS, ACTS),
+)
+
+
 async def resting(db: Connection, now: int) -> set[str]:
     """The LFDIs of the clients that have a receiver whose rest a request of theirs shortens."""
-    waiting = t.c.rests_until > now, t.c.rests_until > t.c.rests_at_least_until
-    current = select(client.c.lfdi).join_from(t, client).distinct().where(*waiting)
-    beside = select(client_identity.c.lfdi).join(t, t.c.client_id == client_identity.c.client_id).distinct()
-    return {row.lfdi for row in (*await db.all(current), *await db.all(beside.where(*waiting, ACTS)))}
+    return {row.lfdi for row in await db.all(_RESTING, now=now)}
 
 
 async def heard_of(db: Connection, lfdi: str, now: int) -> bool:

@@ -95,7 +95,9 @@ async def set_back(db: Connection, at: int) -> None:
     h, d = document_history, der_document
     same = h.c.end_device_id == d.c.end_device_id, h.c.kind == d.c.kind
     newest = select(h.c.body).where(*same).order_by(h.c.received.desc(), h.c.id.desc()).limit(1).scalar_subquery()
-    await db.run(update(d).where(d.c.changed >= at, newest.is_not(None)).values(body=newest, changed=at - 1))
+    await db.run(
+        update(d).where(d.c.changed >= at, newest.is_not(None)).values(body=newest, changed=at - 1, since=None)
+    )
     await db.run(delete(d).where(d.c.changed >= at))
 
 

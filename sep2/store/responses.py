@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Row, bindparam, insert, select
 
 from sep2.rules.paging import Page
+from sep2.store import controls
 from sep2.store.connection import Connection
 from sep2.store.page import Found, select_page
 from sep2.store.tables import control, end_device, response
@@ -23,7 +24,13 @@ def _columns() -> tuple[Any, ...]:
     )
 
 
-_ADD = insert(response)
+_SAID = ("end_device_id", "status", "created", "received", "subject")
+_GIVEN = [bindparam(f"its_{name}", type_=response.c[name].type) for name in _SAID]
+_ADD = (
+    insert(response)
+    .from_select(["control_id", *_SAID], controls.ADDRESSED.add_columns(*_GIVEN).limit(1))
+    .returning(response.c.id, response.c.control_id)
+)
 _OF_DEVICE = select(response.c.id).where(response.c.end_device_id == bindparam("device_id"))
 _LISTED = (
     select(*_columns())
@@ -34,9 +41,10 @@ _LISTED = (
 )
 
 
-async def add(db: Connection, **columns: Any) -> int:
-    """The id of a new response."""
-    return (await db.run(_ADD, columns)).inserted_id
+async def add(db: Connection, device_id: int, mrid: str, **columns: Any) -> Row[Any] | None:
+    """A new response to the control that a device was told under an mRID: id, control_id; None where there is none."""
+    said = {f"its_{name}": value for name, value in columns.items()}
+    return await db.one(_ADD, mrid=mrid, device_id=device_id, its_end_device_id=device_id, **said)
 
 
 async def of_device(db: Connection, device_id: int, page: Page) -> Found[Row[Any]]:

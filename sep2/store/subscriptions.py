@@ -1,10 +1,12 @@
 """Subscriptions: a row of the resource table and its ids, never a URL."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    CompoundSelect,
     Row,
     bindparam,
     delete,
@@ -105,8 +107,14 @@ async def to_resource(db: Connection, resource: str, keys: Sequence[str], client
 
 async def any_to(db: Connection, resources: Sequence[str]) -> set[str]:
     """Those rows of the resource table to which there is any subscription."""
+    return {row.resource for row in await db.all(_any_to(tuple(resources)))}
+
+
+@cache
+def _any_to(resources: tuple[str, ...]) -> CompoundSelect[tuple[str]]:
+    """One look into the index for each of a few names that are known when the program is written."""
     wanted = [select(literal(one).label("resource")).where(exists().where(t.c.resource == one)) for one in resources]
-    return {row.resource for row in await db.all(union_all(*wanted))}
+    return union_all(*wanted)
 
 
 async def ids_of(db: Connection, client_id: int) -> list[int]:

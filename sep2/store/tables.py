@@ -285,6 +285,7 @@ der_document = Table(
     Column("kind", String(20), primary_key=True),  # DERCapability, DERSettings …, LoadShedAvailability
     Column("body", LargeBinary, nullable=False),
     _time("changed"),
+    _time("since", nullable=True),  # since when it reads so; unknown of one that was written before this was noted
 )
 """What a device wrote about itself, whole, as a document of the widest profile."""
 

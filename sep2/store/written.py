@@ -84,14 +84,14 @@ class Written:
 def written_by(statement: Any) -> Tables:
     """The tables whose rows a statement changes; none where it only reads."""
     if statement.is_dml:
-        return _with_followers(statement.table)
+        return with_followers(statement.table)
     if isinstance(statement, TextClause) and not statement.text.lstrip().upper().startswith("SELECT"):
         return EVERYTHING
     return frozenset()
 
 
 @cache
-def _with_followers(table: Table) -> Tables:
+def with_followers(table: Table) -> Tables:
     """A table, and those from which rows go with its own."""
     found, looked_at = {table.name}, [table]
     while looked_at:
@@ -111,18 +111,27 @@ def read_by(statement: Executable) -> Tables:
     """The tables that a statement looks at."""
     found = _known.get(statement)
     if found is None:
-        found = _known[statement] = frozenset(_tables_in(statement))
+        found = _known[statement] = frozenset(name.partition(".")[0] for name in columns_in(statement))
     return found
 
 
-def _tables_in(statement: Any) -> Iterator[str]:
-    """Names of tables, some more than once; a column may stand for its table without any word of that."""
+def columns_in(statement: Any) -> Iterator[str]:
+    """Columns that a statement names, as `table.column`, and the tables themselves as `table.`; some more than once.
+
+    A column may stand for its table without any word of that.
+    """
     waiting, seen = [statement], {id(statement)}
     while waiting:
-        for element in iterate(waiting.pop()):
-            table = element.table if isinstance(element, ColumnClause) else element
+        for one in iterate(waiting.pop()):
+            element: Any = one
+            is_column = isinstance(element, ColumnClause)
+            table = element.table if is_column else element
+            if isinstance(table, AliasedReturnsRows):
+                if id(table.element) not in seen:
+                    seen.add(id(table.element))
+                    waiting.append(table.element)
+                table = table.element
             if isinstance(table, Table):
-                yield table.name
-            elif isinstance(table, AliasedReturnsRows) and id(table.element) not in seen:
-                seen.add(id(table.element))
-                waiting.append(table.element)
+                yield f"{table.name}."
+                if is_column:
+                    yield f"{table.name}.{element.name}"

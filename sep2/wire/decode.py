@@ -58,13 +58,19 @@ def decode(
 _CSIP_AUS = re.compile(rb"https?://csipaus\.org/ns[!-z]{0,60}?(?=[\"'])")
 
 
+def _may_hold(data: bytes, namespace: bytes) -> bool:
+    """Whether a document may have elements of a namespace; false where it only declares a prefix that none uses."""
+    prefixes: list[bytes] = re.findall(rb"""xmlns:([\w.-]+)\s*=\s*["']%b["']""" % re.escape(namespace), data)
+    return len(prefixes) < data.count(namespace) or any(b"<%b:" % prefix in data for prefix in prefixes)
+
+
 def other_csipaus(data: bytes, profile: Profile) -> str:
     """The csipaus namespace, of another edition than the profile's, that elements of a document are in; empty: none.
 
     That of CSIP-AUS 1.1 counts only where its elements are not those of the profile.
     """
     named: set[str] = {found.decode("ascii") for found in _CSIP_AUS.findall(data)} - {profile.extension or ""}
-    if not named:
+    if not any(_may_hold(data, one.encode("ascii")) for one in named):
         return ""
     try:
         root = parse(data)

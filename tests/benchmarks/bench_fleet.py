@@ -37,7 +37,7 @@ WAYS = {
 def rows() -> list[Row]:
     """Processor seconds per feeder each way, memory, and what follows for more feeders."""
     with tempfile.TemporaryDirectory() as folder:
-        feeders = [_written(Path(folder, f"f{k:03d}"), k) for k in range(MANY)]
+        feeders = [written(Path(folder, f"f{k:03d}"), k) for k in range(MANY)]
         found = {name: _measured(feeders, Path(folder), words) for name, words in WAYS.items()}
     first = found["one process"]
     each_s = first["cpu_s"]
@@ -59,7 +59,8 @@ def rows() -> list[Row]:
     return rows
 
 
-def _written(folder: Path, seed: int) -> str:
+def written(folder: Path, seed: int) -> str:
+    """The folder of a feeder that a seed makes, once it is written."""
     found = radial_equipment(CUSTOMERS, seed, s_rated_va=400e3)
     lines = tuple(replace(line, rating_a=300.0, z_ohm=0.25 * line.z_ohm) for line in found.lines)
     network = admittance.network(replace(found, name=folder.name, lines=lines))

@@ -178,6 +178,40 @@ async def test_a_row_that_was_changed_in_the_same_transaction_is_read_again(data
     informed.cancel()
 
 
+async def test_a_row_that_somebody_holds_delays_nobody_but_the_client_that_needs_it(database):
+    async def change(db: Connection) -> int:
+        return (await db.run(CHANGE, {"this": "held", "value": "mine"})).rowcount
+
+    async with database.write() as db:
+        await db.run(PUT, {"name": "held", "value": "theirs"})
+    async with database.write() as db:
+        await db.run(CHANGE, {"this": "held", "value": "held"})
+        several = [change, writing("a"), change, writing("b")]
+        mine = [asyncio.create_task(database.write_together(work, "client")) for work in several]
+        others = [database.write_together(writing(f"other {one}"), "other") for one in range(40)]
+        await asyncio.gather(*others)
+        later = asyncio.create_task(database.write_together(change, "client"))
+        await database.write_together(writing("last"), "other")
+        assert not any(one.done() for one in (mine[0], mine[2], later))
+    assert (await asyncio.gather(*mine, later))[::2] == [1, 1, 1]
+    assert {"a", "b", "last", *(f"other {one}" for one in range(40))} <= await stored(database)
+
+
+async def test_a_statement_that_was_put_off_and_fails_is_told_to_whoever_sent_it_alone(database):
+    def later(name: str) -> Work:
+        async def work(db: Connection) -> int:
+            await db.later(PUT, {"name": name, "value": ""})
+            return 0
+
+        return work
+
+    await all_of(database, later("once"), later("twice"))
+    *good, clash = await all_of(database, *map(later, "ab"), later("once"))
+    assert good == [0, 0]
+    assert isinstance(clash, Clash)
+    assert await stored(database) >= {"a", "b"}
+
+
 async def test_what_was_answered_is_there_once_the_database_is_closed(database, postgres_url):
     await asyncio.gather(*(database.write_together(writing(str(one))) for one in range(20)))
     await database.close()

@@ -5,7 +5,7 @@ from alembic import op
 
 from sep2.store.migrations.building import Id, add_index, text
 
-revision = "r0043"
+revision = "r0039"
 down_revision = "r0038"
 branch_labels = None
 depends_on = None
