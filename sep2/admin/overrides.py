@@ -11,7 +11,7 @@ from sqlalchemy import Row
 from sep2.admin import curves, effects, find, views
 from sep2.admin import types as t
 from sep2.errors import Conflict
-from sep2.operations import in_force, overrides, standing
+from sep2.operations import in_force, overrides, releasing, standing
 from sep2.operations.approvals import SamePerson, is_same
 from sep2.operations.market import overrides as market_overrides
 from sep2.operations.override_answers import Sent, Told
@@ -298,7 +298,7 @@ async def release_override(rq: Request, asked: t.Release) -> t.OverrideReleased:
     row = await find.override(rq.db, rq.ids["override"])
     terms = terms_of(rq)
     spread_s = terms.spread_s if asked.spread is None else asked.spread
-    done = await overrides.release(
+    done = await releasing.release(
         rq.db,
         row.id,
         rq.now,

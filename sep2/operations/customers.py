@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from sep2.errors import Conflict
-from sep2.operations import overrides
+from sep2.operations import releasing
 from sep2.operations.compliance import LONGEST_EXEMPTION_S, exempt
 from sep2.operations.controls import withdraw
 from sep2.rules.authority import OWN, Role
@@ -72,6 +72,6 @@ async def _end_standing(db: Connection, row: Row[Any], now: int) -> int:
     subjects += [("device", device.lfdi) for one in devices if (device := await stored_devices.one(db, one))]
     for scope, subject in subjects:
         for override_id in await stored_overrides.live_of(db, scope, subject, now):
-            await overrides.release(db, override_id, now, reason=WHY, spread_s=0)
+            await releasing.release(db, override_id, now, reason=WHY, spread_s=0)
             ended += 1
     return ended

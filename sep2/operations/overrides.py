@@ -10,25 +10,22 @@ from sqlalchemy import Row
 from sep2.errors import BadValue, Conflict, NotFound
 from sep2.operations import standing, tightening
 from sep2.operations.alarms import warn_of_inexpressible
-from sep2.operations.controls import issue_controls, withdraw
+from sep2.operations.controls import issue_controls
 from sep2.operations.coverage import Coverage, covered, drawn
 from sep2.operations.issuing import LONGEST_REASON, NewControl, check_fits
-from sep2.operations.override_answers import Released, Sent, Told
+from sep2.operations.override_answers import Sent, Told
 from sep2.operations.override_shares import encoded, shared_with
 from sep2.operations.places import Place, not_reached, places_of, programs_at_each, with_curves
 from sep2.operations.plausible import check_size
 from sep2.operations.resuming import Ease
-from sep2.operations.spread_end import issue_spread_end, programs_beside
 from sep2.operations.standing import NARROW, role_of
 from sep2.operations.tightening import Part, There
 from sep2.rules.authority import LOOSENING, OVERRIDE, PRIMACIES, REASONS, Primacies, Role
-from sep2.rules.events import Status
 from sep2.rules.limits import Limits
 from sep2.rules.protection import disconnects
 from sep2.rules.told_times import told, told_length
-from sep2.store import connections, controls, overrides
+from sep2.store import connections, overrides
 from sep2.store.connection import Connection
-from sep2.store.controls import Control
 
 SOURCE = "override"
 SCOPES = ("connection", "device", "group", "place", "aggregator", "system", "aggregation")
@@ -298,47 +295,6 @@ class _Sending:
             warns=False,
         )
         return done.created
-
-
-async def release(
-    db: Connection, override_id: int, now: int, *, reason: str = "", spread_s: int = SPREAD_S, most_ahead: int = 24
-) -> Released:
-    """Withdraw an override; what it had taken the place of holds again, at many places spread over so long.
-
-    Other overrides that took over its limit where it was the tighter one are issued anew with what still holds.
-    """
-    await db.in_turn()
-    row = await overrides.one(db, override_id)
-    if row is None:
-        raise UnknownOverride(str(override_id))
-    if row.released is not None or row.end <= now:
-        raise OverrideOver(str(override_id))
-    if not 0 <= spread_s <= LONGEST_SPREAD_S:
-        raise BadOverride(f"spread: {spread_s} is outside 0..{LONGEST_SPREAD_S}")
-    check_fits("reason", reason, LONGEST_REASON)
-    wide_s = 0 if row.scope in NARROW or row.start > now else spread_s
-    parts = await controls.parts_of(db, await overrides.control_ids(db, override_id), now)
-    others = await standing.others_beside(db, row, now)
-    by_group: dict[int, list[Control]] = {}
-    for part in parts:
-        by_group.setdefault(part.device_group_id, []).append(part)
-    cancelled: list[int] = []
-    again: list[int] = []
-    renewed: set[int] = set()
-    # All at once, so that what many places have in common is issued anew once and not at each of them.
-    await controls.update_many(db, [part.id for part in parts], cancelled=now, cancelled_as=int(Status.CANCELLED))
-    for group_id, several in by_group.items():
-        ease = Ease(now, wide_s * 100) if wide_s else None
-        done = await withdraw(db, several, now, reason=reason, ease=ease, fresh=frozenset(again))
-        cancelled += done.cancelled
-        again += done.reissued
-        renewed |= set(done.programs)
-        if wide_s and not renewed.intersection(await programs_beside(db, group_id)):
-            again += await issue_spread_end(db, override_id, several, now, spread_s=wide_s)
-    for other in others:
-        again += await other.issue(db, now, is_sent=False, most_ahead=most_ahead, ramp_tms=wide_s * 100)
-    await overrides.released(db, override_id, now)
-    return Released(override_id, tuple(cancelled), tuple(again), now + wide_s)
 
 
 def checked(new: NewOverride, now: int, terms: Terms) -> int:

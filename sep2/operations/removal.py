@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sep2.errors import BadValue, Conflict
-from sep2.operations import devices, groups, mirrors, moves, overrides, territory
+from sep2.operations import devices, groups, mirrors, moves, releasing, territory
 from sep2.operations.clients import UnknownClient
 from sep2.operations.groups import BadGroup, UnknownGroup
 from sep2.operations.inherited import house
@@ -103,7 +103,7 @@ async def remove_connection(
         else:
             await devices.place_device(db, row.id, to, now, holds_net_limit=row.holds_net_limit)
     for override_id in await stored_overrides.live_of(db, "connection", name, now):
-        await overrides.release(db, override_id, now, reason="the connection is removed", spread_s=0)
+        await releasing.release(db, override_id, now, reason="the connection is removed", spread_s=0)
     for group in await stored_groups.at_place(db, connection_id=row_id):
         await retire(db, group, now)
     await connections.remove(db, row_id)

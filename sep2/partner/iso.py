@@ -58,7 +58,7 @@ async def register_iso_resource(rq: Request, asked: t.Registration) -> t.IsoAggr
 async def list_iso_members(rq: Request, asked: Nothing) -> t.IsoMembers:
     """The effective members whose customers agreed that you see them, and how many others there are."""
     row, time = await _seen(rq), AsOf(rq.now)
-    members = [one for one in await register.members(rq.db, row.id, time) if _is_member(one, rq.now)]
+    members = await register.effective_of(rq.db, [row.id], time)
     agreed = await system_operators.disclosed(rq.db, {one.component_der_id for one in members}, time)
     facts = {one.id: ders.said_of(one) for one in await register.entries(rq.db, "der", agreed, time)}
     shown = [one for one in members if one.component_der_id in facts]
@@ -100,7 +100,7 @@ async def list_iso_overrides(rq: Request, asked: t.IsoOverrideQuery) -> Listed[t
 async def list_iso_derates(rq: Request, asked: t.DerateQuery) -> Listed[t.Derate]:
     """What aggregations of your markets can not do, as their parties say, the latest first."""
     numbers, time = await _numbers(rq), AsOf(rq.now)
-    members = [one for one in await register.members_of(rq.db, numbers, time) if _is_member(one, rq.now)]
+    members = await register.effective_of(rq.db, numbers, time)
     of_der = {one.component_der_id: one.aggregation_name for one in members}
     start = rq.now if asked.start is None else asked.start
     found = await outages.of_these(rq.db, page(asked), der_ids=of_der, aggregation_ids=numbers, start=start)
@@ -144,10 +144,6 @@ async def _seen(rq: Request) -> Row[Any]:
 
 async def _numbers(rq: Request) -> list[int]:
     return [row.id for row in await system_operators.all_seen(rq.db, await own.party_row(rq), AsOf(rq.now))]
-
-
-def _is_member(row: Row[Any], at: int) -> bool:
-    return row.state == aggregations.EFFECTIVE and row.valid_from <= at and (row.valid_to is None or at < row.valid_to)
 
 
 async def _aggregations(rq: Request, rows: Sequence[Row[Any]]) -> list[t.IsoAggregation]:

@@ -55,6 +55,7 @@ from sep2.settings.roster import Worker
 from sep2.store import marks, open_database, outbox, receivers
 from sep2.store.connection import Busy, Clash, Full, Outage
 from sep2.store.database import Database
+from sep2.store.market import plans as market_plans
 
 log = logging.getLogger("sep2")
 
@@ -154,7 +155,8 @@ class State:
             return False
         async with self.db.read() as db:
             soonest = await receivers.next_due(db)
-            return not await outbox.waits(db) and (soonest is None or soonest > now)
+            is_told = not await outbox.waits(db) and (soonest is None or soonest > now)
+            return is_told and not await market_plans.waits(db, now)
 
 
 def _folder_of(url: str) -> Path | None:

@@ -74,20 +74,21 @@ class OverrideWatch:
                     await set_alarms(db, code, alarms[code], now)
 
     async def _reach_joined(self, now: int) -> None:
-        """Have members that joined an aggregation follow what stands for it."""
+        """Have members that joined an aggregation follow what stands for it, and those that left no longer."""
         async with self._db.read() as db:
             found = [await override_joining.look(db, row, now) for row in await stored.standing(db, now)]
         for one in found:
             if one is not None:
                 try:
                     async with self._db.write() as db:
-                        joined = await override_joining.follow(db, one, now, terms_by(self._utility))
+                        done = await override_joining.follow(db, one, now, terms_by(self._utility))
                 except Outage:
                     raise
                 except SepError as refusal:  # the other overrides, and disconnects, are looked after all the same
                     log.warning("override %d does not reach who has joined: %s", one.row.override_id, refusal)
                 else:
-                    log.info("override %d reaches %d more DERs", one.row.override_id, len(joined))
+                    said = one.row.override_id, len(done.joined), len(done.left)
+                    log.info("override %d reaches %d more DERs, and %d no longer", *said)
 
     async def _keep(self, db: Connection, row: Row[Any], now: int) -> None:
         """Keep the report of a drill that is over, so that it does not end with what it is counted from."""

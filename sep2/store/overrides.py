@@ -158,27 +158,16 @@ async def of_control(db: Connection, control_id: int) -> int | None:
 
 
 async def places_of(db: Connection, override_id: int) -> Sequence[Row[Any]]:
-    """The programs that an override was issued in, and to how many devices each speaks: id, name, devices."""
+    """The programs that an override was issued in, where they are, and to how many devices each speaks."""
     devices = select(func.count()).where(member.c.device_group_id == device_group.c.id).scalar_subquery()
     query = (
-        select(device_group.c.id, device_group.c.name, devices.label("devices"))
+        select(*(device_group.c[name] for name in ("id", "name", "connection_id", "end_device_id")))
+        .add_columns(devices.label("devices"))
         .distinct()
         .join_from(override_control, control, control.c.id == override_control.c.control_id)
         .join(device_group, device_group.c.id == control.c.device_group_id)
     )
     return await db.all(query.where(override_control.c.override_id == override_id).order_by(device_group.c.name))
-
-
-async def sent_to(db: Connection, override_id: int) -> set[tuple[int | None, int | None]]:
-    """The places that an override was sent to: the number of each one's connection or device."""
-    query = (
-        select(device_group.c.connection_id, device_group.c.end_device_id)
-        .distinct()
-        .join_from(override_control, control, control.c.id == override_control.c.control_id)
-        .join(device_group, device_group.c.id == control.c.device_group_id)
-    )
-    rows = await db.all(query.where(override_control.c.override_id == override_id))
-    return {(row.connection_id, row.end_device_id) for row in rows}
 
 
 _ITS = override_control.alias(), control.alias(), device_group.alias()

@@ -101,6 +101,11 @@ async def test_members_that_join_while_it_stands_follow_it_and_its_limits_stay_t
     (told,) = await messages(operator, "North", "override_joined")
     assert (told["body"]["override"], told["body"]["joined"]) == (sent["id"], ["D3"])
     assert [one["export_after_w"] for one in told["body"]["ders"]] == [13_333] * 3
+    (copy,) = await messages(operator, "ISO", "override_joined")
+    assert (copy["body"]["members"], copy["says"].split(" too")[0], "D3" in str(copy)) == (
+        *(1, f"Override {sent['id']} holds for 1 member"),
+        False,
+    )
     for place in ("C1", "C2", "C3"):
         assert await held_at(operator, place) == 13_333, place
     other = await operator.get(f"{PATH}/{only['id']}")
@@ -139,6 +144,51 @@ async def join(operator: Operator, name: str, number: int, **more: Any) -> None:
     await operator.change("POST", "/market/ders", der(name, number, lfdi=f"{number:02d}" * 20))
     body = {"client": "Sunny", "lfdi": f"{number:02d}" * 20, "connection_id": f"C{number}"}
     await operator.change("POST", "/devices", body | more)
+    await rejoin(operator, name)
+
+
+async def test_who_leaves_is_held_no_longer_and_by_an_emergency_until_it_is_over(operator: Operator):
+    await with_devices(operator)
+    emergency = await operator.change("POST", PATH, asked(limits={"export_w": 100_000}))
+    sent = await seconded(operator, asked(notice="forecast"))
+    assert [await held_at(operator, place) for place in ("C1", "C2")] == [20_000, 20_000]
+    await operator.change("DELETE", "/market/aggregations/VPP/members/D2")
+    await watch(operator, NOW + 60)
+    assert [await held_at(operator, place) for place in ("C1", "C2")] == [20_000, 50_000]
+    (told,) = await messages(operator, "North", "override_left")
+    assert (told["body"]["override"], told["body"]["left"]) == (sent, ["D2"])
+    assert "holds for D2 no longer" in told["says"]
+    (copy,) = await messages(operator, "ISO", "override_left")
+    assert (copy["body"]["members"], "D2" in str(copy)) == (1, False)
+    await watch(operator, NOW + 120)
+    assert len(await messages(operator, "North", "override_left")) == 1
+    # Who joins again is held again.
+    await rejoin(operator, "D2")
+    await watch(operator, NOW + 180)
+    assert [await held_at(operator, place) for place in ("C1", "C2")] == [20_000, 20_000]
+    await operator.change("POST", f"/overrides/{emergency['id']}/release", {"reason": "over"})
+    await operator.change("DELETE", "/market/aggregations/VPP/members/D2")
+    await operator.change("DELETE", "/market/aggregations/VPP/members/D1")
+    await watch(operator, NOW + 1000)
+    assert [await held_at(operator, place) for place in ("C1", "C2")] == [None, None]
+
+
+async def watch(operator: Operator, to: int) -> None:
+    operator.advance(to)
+    await operator.house.override_watch.once()
+
+
+async def seconded(operator: Operator, body: dict[str, Any]) -> int:
+    """The number of an override that somebody else agrees to."""
+    waits = await operator.ask("POST", PATH, body)
+    assert waits[0] == 202, waits
+    other = await grant(operator, "Grace", role="operator")
+    done = await operator.change("POST", f"/approvals/{waits[1]['approval']}/approve", token=other)
+    return int(done["answer"]["id"])
+
+
+async def rejoin(operator: Operator, name: str) -> None:
+    """Have a DER of North be a member of VPP from now on."""
     await operator.change("POST", "/market/aggregations/VPP/members", {"ders": [name]})
     review = await operator.change("POST", "/market/aggregations/VPP/submit")
     decided = [{"der": name, "outcome": "ok", "evidence": ["telemetry: commissioning test"]}]

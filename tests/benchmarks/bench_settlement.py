@@ -24,6 +24,7 @@ from sep2.rules.market.packs import build, verify
 from sep2.rules.market.profiles import read_profile
 from sep2.rules.market.register import AggregationFacts, DerFacts, PartyFacts
 from sep2.store import Database, migrate, open_database
+from sep2.store.market import register
 from sep2.store.market.after_tables import dispatch, dispatch_share, market_interval
 from sep2.store.market.facts import AsOf, Written
 from sep2.store.tables import mirror_meter_reading, mirror_usage_point, reading
@@ -76,7 +77,7 @@ async def _prepare(db: Database, number: int) -> Any:
         vpp = await entries.find(c, "aggregation", "VPP", AsOf(START))
         members = [aggregations.NewMember(await entries.find(c, "der", one.name, AsOf(START))) for one in new]
         await aggregations.add_members(c, vpp, members, PROFILE, written=WRITTEN)
-        await aggregations.set_members(c, vpp, dict.fromkeys(numbers, aggregations.EFFECTIVE), WRITTEN)
+        await aggregations.set_members(c, vpp, dict.fromkeys(numbers, register.EFFECTIVE), WRITTEN)
         await aggregations.set_status(c, vpp, aggregations.APPROVED, WRITTEN)
         identity = await entries.identity(c, "aggregation", "VPP")
     await _dispatched(db, identity.id, numbers)

@@ -3,7 +3,8 @@
 from random import Random
 
 from sep2.operations.in_force import holdings
-from sep2.operations.overrides import NewOverride, OverrideLoosens, OverrideOver, Terms, release, send
+from sep2.operations.overrides import NewOverride, OverrideLoosens, OverrideOver, Terms, send
+from sep2.operations.releasing import release
 from sep2.rules.limits import Limits
 from sep2.store import connections, controls, groups
 from sep2.store.controls import Seen

@@ -3,6 +3,7 @@
 from sep2.operations.market import aggregations, deliverables, ders, entries, parties
 from sep2.rules.market.deliverables import deliverables as summed
 from sep2.rules.market.register import AggregationFacts, DerFacts, PartyFacts
+from sep2.store.market import register
 from sep2.store.market.facts import AsOf, Written
 from tests.envelope.cases import START, STEP_S
 
@@ -34,7 +35,7 @@ async def add_market(database, names):
         members = [aggregations.NewMember(await entries.find(db, "der", one.name, AsOf(START))) for one in new]
         profile = aggregations.read_profile("custom", None)
         await aggregations.add_members(db, found, members, profile, written=WRITTEN)
-        states = dict.fromkeys(numbers, aggregations.EFFECTIVE)
+        states = dict.fromkeys(numbers, register.EFFECTIVE)
         await aggregations.set_members(db, found, states, WRITTEN)
     return number
 

@@ -5,7 +5,7 @@ import pytest
 from sep2.operations.controls import issue_controls
 from sep2.operations.groups import NewGroup, assign, create_group
 from sep2.operations.issuing import NewControl
-from sep2.operations.overrides import release
+from sep2.operations.releasing import release
 from sep2.operations.schedules import keep_others_in_place
 from sep2.rules.limits import Limits
 from tests.operations.test_overrides import NOW, Street

@@ -18,10 +18,10 @@ from sep2.operations.overrides import (
     OverrideWithoutEnd,
     OverrideWithoutReason,
     Terms,
-    release,
     send,
 )
 from sep2.operations.plausible import LimitBeyondRating
+from sep2.operations.releasing import release
 from sep2.operations.schedules import Wanted, issue_schedules
 from sep2.rules.limits import Limits
 from sep2.rules.timeline import Interval

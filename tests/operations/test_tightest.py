@@ -4,7 +4,8 @@ import random
 
 import pytest
 
-from sep2.operations.overrides import OverrideLoosens, Terms, release
+from sep2.operations.overrides import OverrideLoosens, Terms
+from sep2.operations.releasing import release
 from sep2.rules.limits import Limits
 from tests.operations.test_overrides import NOW, STEP, Street
 

@@ -16,7 +16,8 @@ from sep2.operations.connections import NewConnection, add_connection
 from sep2.operations.controls import ControlOver, NewControl, cancel_control, issue_controls
 from sep2.operations.devices import NewDevice, add_device
 from sep2.operations.groups import NewGroup, assign, create_group
-from sep2.operations.overrides import NewOverride, OverrideLoosens, OverrideOver, Terms, release, send
+from sep2.operations.overrides import NewOverride, OverrideLoosens, OverrideOver, Terms, send
+from sep2.operations.releasing import release
 from sep2.operations.schedules import Wanted, issue_schedules
 from sep2.rules.limits import Limits
 from sep2.rules.timeline import Interval

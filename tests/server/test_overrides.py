@@ -3,7 +3,8 @@
 import pytest
 
 from sep2.operations import backstops
-from sep2.operations.overrides import NewOverride, Terms, release, send
+from sep2.operations.overrides import NewOverride, Terms, send
+from sep2.operations.releasing import release
 from sep2.operations.schedules import Wanted, issue_schedules
 from sep2.rules.limits import Limits
 from sep2.rules.timeline import Interval

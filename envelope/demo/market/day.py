@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Any
 
 from envelope.demo.market import outcome
 from envelope.demo.market.network import FEEDERS, RATED_W
 from envelope.demo.market.opening import DAY, House, members_of
-from envelope.demo.market.outcome import Interval, stamp
+from envelope.demo.market.outcome import HOURS, Outcome, stamp
 from envelope.demo.registration import prove_meters
 
 Say = Callable[[str], None]
 FIRST_BID_W = 395_000
 """What North bids at each feeder at first."""
-EVENT_FROM, EVENT_UNTIL = DAY + timedelta(hours=16), DAY + timedelta(hours=20)
+EVENT_FROM, EVENT_UNTIL = (DAY + timedelta(hours=hour) for hour in HOURS)
 TRIP, RELEASE = DAY + timedelta(hours=17, minutes=10), DAY + timedelta(hours=18)
 LEFT_W = 200_000
 """What the rest of feeder B can take from North while a part of it is out."""
@@ -28,8 +28,8 @@ PATIENCE = 3000
 """How often a plan is looked at before its verdict counts as missing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result(Outcome):
     """Figures of the day."""
 
     deliverable_w: dict[str, int]
@@ -38,25 +38,7 @@ class Result:
     planned_w: int
     override: int
     acknowledged_s: int
-    named: tuple[str, ...]
-    """those who did not keep the override, as the utility found them"""
-    lost_override_wh: int
-    lost_envelope_wh: int
-    delivered_share: float
-    firm_needed: int
     moved: int
-    tested: int
-    kept: int
-    """intervals in which bands of North's plan were tested, and those in which they were kept"""
-    each: int
-    """of those tested, how many of each battery at most"""
-    baseline_w: int
-    baseline_limited_w: int
-    metered_w: int
-    """of one site on the next evening: drawn by its baseline without the curtailed day, with it, and by its meter"""
-    intervals: tuple[Interval, ...]
-    pack: bytes
-    same_pack: bool
 
 
 async def play(house: House, say: Say) -> Result:
@@ -202,24 +184,11 @@ async def _after(house: House, before: tuple[dict[str, int], str, int], event: t
     deliverable, verdict, planned = before
     number, waited_s, moved = event
     return Result(
+        **{field.name: getattr(found, field.name) for field in fields(found)},
         deliverable_w=deliverable,
         first_verdict=verdict,
         planned_w=planned,
         override=number,
         acknowledged_s=waited_s,
-        named=found.named,
-        lost_override_wh=found.settled["lost_override_wh"],
-        lost_envelope_wh=found.settled["lost_envelope_wh"],
-        delivered_share=found.settled["delivered_share"],
-        firm_needed=found.settled["firm"]["needed"],
         moved=moved,
-        tested=found.tested,
-        kept=found.kept,
-        each=found.each,
-        baseline_w=round(found.baselines.without_w),
-        baseline_limited_w=round(found.baselines.with_w),
-        metered_w=round(found.baselines.metered_w),
-        intervals=found.intervals,
-        pack=found.packs[0],
-        same_pack=found.packs[0] == found.packs[1],
     )

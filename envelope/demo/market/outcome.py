@@ -17,6 +17,7 @@ NEXT, BEFORE_W, WITHIN_W = 1, 11_000.0, 4_000.0
 """The day after the event, what it draws there before the event's hours, and in them."""
 EARLIER = (-5, -2)
 HOURS = (16, 20)
+"""Local hours of the event, from the first to before the last."""
 
 
 class Interval(NamedTuple):
@@ -29,28 +30,28 @@ class Interval(NamedTuple):
     measured_w: float | None
 
 
-class Baselines(NamedTuple):
-    """Means over the hours of the event, W drawn: without the curtailed day, with it, and what was drawn."""
-
-    without_w: float
-    with_w: float
-    metered_w: float
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """Results of the evening."""
 
-    settled: dict[str, Any]
-    intervals: tuple[Interval, ...]
     named: tuple[str, ...]
-    packs: tuple[bytes, bytes]
+    """those who did not keep the override, as the utility found them"""
+    lost_override_wh: int
+    lost_envelope_wh: int
+    delivered_share: float
+    firm_needed: int
     tested: int
     kept: int
     """intervals in which bands of North's plan were tested, and those in which they were kept"""
     each: int
-    """of those tested, how many of one member at most"""
-    baselines: Baselines
+    """of those tested, how many of one battery at most"""
+    baseline_w: int
+    baseline_limited_w: int
+    metered_w: int
+    """of one site on the next evening: drawn by its baseline without the curtailed day, with it, and by its meter"""
+    intervals: tuple[Interval, ...]
+    pack: bytes
+    same_pack: bool
 
 
 def stamp(at: datetime) -> int:
@@ -96,15 +97,22 @@ async def look(house: House, event: tuple[datetime, datetime], override: tuple[d
     credit = (await house.ask("GET", "/market/aggregations/North VPP/credit"))["days"]
     await play_afternoon(house, NEXT)
     await house.pass_until(DAY + timedelta(days=NEXT + 1))
+    baseline_w, baseline_limited_w, metered_w = await _baselines(house)
     return Outcome(
-        settled,
-        tuple(_interval(one) for one in rows if not one["der"]),
-        tuple(sorted(broken)),
-        packs,
-        sum(one["tested"] for one in credit),
-        sum(one["kept"] for one in credit),
-        max((one["tested"] for one in credit), default=0),
-        await _baselines(house),
+        named=tuple(sorted(broken)),
+        lost_override_wh=settled["lost_override_wh"],
+        lost_envelope_wh=settled["lost_envelope_wh"],
+        delivered_share=settled["delivered_share"],
+        firm_needed=settled["firm"]["needed"],
+        tested=sum(one["tested"] for one in credit),
+        kept=sum(one["kept"] for one in credit),
+        each=max((one["tested"] for one in credit), default=0),
+        baseline_w=baseline_w,
+        baseline_limited_w=baseline_limited_w,
+        metered_w=metered_w,
+        intervals=tuple(_interval(one) for one in rows if not one["der"]),
+        pack=packs[0],
+        same_pack=packs[0] == packs[1],
     )
 
 
@@ -113,8 +121,11 @@ def _interval(row: dict[str, Any]) -> Interval:
     return Interval(row["start"], row["instructed_w"], row["envelope_w"], row["limit_w"], measured)
 
 
-async def _baselines(house: House) -> Baselines:
-    """Return the baseline of the next evening by the last three weekdays, without and with the curtailed one."""
+async def _baselines(house: House) -> tuple[int, int, int]:
+    """Return means over the hours of the event on the next evening, W drawn.
+
+    By the last three weekdays without and with the curtailed one, and by the meter.
+    """
     day = (DAY + timedelta(days=NEXT)).date()
     terms = f"day={day}&first_hour={HOURS[0]}&end_hour={HOURS[1]}&method=match_day_3&profile=demo"
     found = [
@@ -122,7 +133,7 @@ async def _baselines(house: House) -> Baselines:
     ]
     means = [sum(one["baseline_w"] for one in each["hours"]) / len(each["hours"]) for each in found]
     metered = [one["metered_w"] for one in found[0]["hours"]]
-    return Baselines(means[0], means[1], sum(metered) / len(metered))
+    return round(means[0]), round(means[1]), round(sum(metered) / len(metered))
 
 
 async def _pack(house: House, span: dict[str, Any], as_of: int) -> bytes:

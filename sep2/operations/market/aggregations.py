@@ -33,7 +33,7 @@ PROPOSED, UNDER_REVIEW, APPROVED, SUSPENDED, RETIRING, RETIRED = (
 ACTIVE = "active"
 """What is shown of one that is approved and takes part."""
 TAKES_PART = (APPROVED, SUSPENDED, RETIRING)
-EFFECTIVE, REFUSED = "effective", "refused"
+REFUSED = "refused"
 """What a member is beside proposed."""
 FAR = 2**40
 """A time after everything that has an end."""

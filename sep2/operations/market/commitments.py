@@ -112,7 +112,7 @@ async def _member_faults(db: Connection, new: NewCommitment, aggregation: Row[An
     rows = await register.memberships(db, [new.der.id], AsOf(new.span.start))
     for row in rows:
         until = row.valid_to or aggregations.FAR
-        is_there = row.aggregation_id == aggregation.id and row.state == aggregations.EFFECTIVE
+        is_there = row.aggregation_id == aggregation.id and row.state == register.EFFECTIVE
         if is_there and row.valid_from <= new.span.start and new.span.end <= until:
             return []
     return [Fault("der", "not_member", new.der.name, f"an effective member of {aggregation.name} for all of that time")]

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row
 
 from sep2.operations.market import deliverables, ders
-from sep2.operations.market.aggregations import EFFECTIVE
 from sep2.operations.market.plans import body_of, members_at
 from sep2.operations.override_answers import Told
 from sep2.operations.places import Place, places_of
@@ -66,11 +65,7 @@ async def reached(
 ) -> Reached:
     """The members of an aggregation in a time; only: these DERs; node: those at a node or below a place."""
     time = AsOf(span[0])
-    members = [
-        one
-        for one in await register.members(db, row.id, time)
-        if one.state == EFFECTIVE and one.valid_from <= span[0] and (one.valid_to is None or one.valid_to > span[0])
-    ]
+    members = await register.effective_of(db, [row.id], time)
     rows = await register.entries(db, "der", {one.component_der_id for one in members}, time)
     nodes = {one.component_der_id: one.iso_node for one in members}
     chosen = await _chosen(db, rows, nodes, only=only, node=node)

@@ -7,7 +7,7 @@ from sqlalchemy import Row
 
 from sep2.operations import plans
 from sep2.operations.market import ders, holds
-from sep2.operations.market.aggregations import EFFECTIVE, PROPOSED
+from sep2.operations.market.aggregations import PROPOSED
 from sep2.rules.market.deliverables import Hold, Published, Rating, RunSteps, Share, Side
 from sep2.rules.market.register import DerFacts
 from sep2.rules.told_times import told
@@ -16,6 +16,7 @@ from sep2.store.market import published as stored
 from sep2.store.market import register
 from sep2.store.market.facts import AsOf
 from sep2.store.market.published import Place
+from sep2.store.market.register import EFFECTIVE
 from sep2.store.market.series import unpacked
 
 ENDED: Mapping[str, str] = {"failed": "engine_failed", "static": "static_limits", "no clients": "no_clients"}
@@ -81,11 +82,7 @@ async def look(
     """
     start, end = span
     time = AsOf(start, at)
-    rows = [
-        row
-        for row in await register.members(db, aggregation_id, time)
-        if row.state == EFFECTIVE and row.valid_from < end
-    ]
+    rows = await register.effective_of(db, [aggregation_id], time, until=end)
     entries = await register.entries(db, "der", {row.component_der_id for row in rows}, time)
     facts = {row.id: ders.said_of(row) for row in entries}
     there = {one.connection for one in facts.values()}

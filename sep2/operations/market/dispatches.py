@@ -10,7 +10,7 @@ from sqlalchemy import Row
 from sep2.errors import NotFound
 from sep2.operations.alarms import Wanted
 from sep2.operations.limit_course import LimitRun, limit_course
-from sep2.operations.market import aggregations, ders, messages, system_operators
+from sep2.operations.market import ders, messages, system_operators
 from sep2.operations.market.messages import Telling
 from sep2.rules.market.clocks import local_time
 from sep2.rules.market.dispatching import Bound, Instruction, MemberShare, Part, spread
@@ -234,14 +234,8 @@ def deliverable_w(parts: Sequence[Part]) -> int:
 
 
 async def _members(db: Connection, row: Row[Any]) -> list[Row[Any]]:
-    found = await register.members(db, row.aggregation_id, AsOf(row.start))
-    return [
-        one
-        for one in found
-        if one.state == aggregations.EFFECTIVE
-        and one.valid_from <= row.start
-        and (one.valid_to is None or row.end <= one.valid_to)
-    ]
+    found = await register.effective_of(db, [row.aggregation_id], AsOf(row.start))
+    return [one for one in found if one.valid_to is None or row.end <= one.valid_to]
 
 
 async def parts_of(db: Connection, row: Row[Any], house: House) -> list[Part]:

@@ -1,4 +1,4 @@
-"""Members that join an aggregation while an override of it stands follow it from then on.
+"""Members that join an aggregation while an override of it stands follow it from then on; who leaves, no longer.
 
 Its limits stay those of all members together: they are spread anew, and what members had before only becomes less.
 """
@@ -10,19 +10,17 @@ import msgspec
 from msgspec.structs import replace
 from sqlalchemy import Row
 
-from sep2.operations import override_shares
+from sep2.operations import override_shares, releasing
 from sep2.operations import overrides as desk
 from sep2.operations.issuing import limits_of
-from sep2.operations.market import curtailments, messages, override_notices, overrides
+from sep2.operations.market import curtailments, override_leaving, override_notices, overrides
 from sep2.operations.market.curtailments import At, Reached, Shared
-from sep2.operations.market.messages import Telling
 from sep2.operations.overrides import NewOverride, Terms
 from sep2.rules.limits import Limits
 from sep2.rules.market.curtailment import DerEffect, Effect
 from sep2.rules.market.faults import Unfit
 from sep2.rules.market.ladder import NoticeClass
 from sep2.store import override_progress
-from sep2.store import overrides as stored_desk
 from sep2.store.connection import Connection
 from sep2.store.market import overrides as stored
 from sep2.store.market import register
@@ -32,16 +30,20 @@ JOINED = "override_joined"
 
 
 class Joining(NamedTuple):
-    """An override of an aggregation, whom it is to reach now, and which of these places do not follow it yet."""
+    """An override of an aggregation, whom it is to reach now, and which of these places do not follow it yet.
+
+    left: its programs at places where nobody is a member any more.
+    """
 
     row: Row[Any]
     aggregation: Row[Any]
     to: Reached
     fresh: Sequence[At]
+    left: frozenset[int]
 
 
 async def look(db: Connection, row: Row[Any], now: int) -> Joining | None:
-    """The members of an aggregation that do not follow its override yet; None where there are none."""
+    """Who does not follow an override of an aggregation yet, or should no longer; None where there is nobody."""
     span = max(now, row.start), row.end
     aggregation = await register.entry(db, "aggregation", row.aggregation_id, AsOf(now))
     if aggregation is None or span[0] >= span[1]:
@@ -50,23 +52,39 @@ async def look(db: Connection, row: Row[Any], now: int) -> Joining | None:
     try:
         to = await curtailments.reached(db, aggregation, span, only=only, node=row.node)
     except Unfit:  # nobody of those it was for is a member any more
-        return None
-    there = await stored_desk.sent_to(db, row.override_id)
-    fresh = [one for one in to.at if (one.place.connection_id, one.place.device_id) not in there]
+        to = Reached([], [])
+    there = await releasing.stands_at(db, row.override_id, now)
+    left = override_leaving.programs_left(row, there, to)
     new = _again(row, to, {}, now)
+    # Where nothing of it can be kept, such as import beside who holds a connection's limits, it is told nobody.
+    fresh = [one for one in to.at if one.place.key not in there and (new.modes or one.place.fits(new.limits).modes())]
     told = desk.coverage_of([one.place for one in fresh], new).told
-    # A device beside the holder of its connection's limits is sent nothing of a limit of import or export alone.
-    fresh = [one for one in fresh if one.place in told and (new.modes or one.place.fits(new.limits).modes())]
-    return Joining(row, aggregation, to, fresh) if fresh else None
+    fresh = [one for one in fresh if one.place in told]
+    return Joining(row, aggregation, to, fresh, left) if fresh or left else None
 
 
-async def follow(db: Connection, joining: Joining, now: int, terms: Terms) -> list[str]:
-    """The DERs that follow the override from now on; their party is told which, and what each may do."""
+class Followed(NamedTuple):
+    """The DERs that follow an override from now on, and those that do no longer."""
+
+    joined: Sequence[str] = ()
+    left: Sequence[str] = ()
+
+
+async def follow(db: Connection, joining: Joining, now: int, terms: Terms) -> Followed:
+    """Have who joined follow the override and who left no longer; parties are told which, and what each may do."""
     await db.in_turn()  # before the lock: a release takes both in this order
     await stored.locked(db, joining.row.id)
-    row, to = await overrides.find(db, str(joining.row.override_id)), joining.to
+    row = await overrides.find(db, str(joining.row.override_id))
     if row.released is not None or row.end <= now:
-        return []
+        return Followed()
+    left: Sequence[str] = ()
+    if joining.left:
+        left = await override_leaving.lift(db, row, joining.left, joining.to, now=now, most_ahead=terms.most_ahead)
+    return Followed(await _have_join(db, row, joining, now, terms=terms) if joining.fresh else (), left)
+
+
+async def _have_join(db: Connection, row: Row[Any], joining: Joining, now: int, *, terms: Terms) -> list[str]:
+    to = joining.to
     fresh = {one.place.key for one in joining.fresh}
     share, lower = _spread(row, to, fresh)
     there = [one for one in to.at if one.place.key in fresh | lower.keys()]
@@ -160,11 +178,11 @@ def _joined(before: DerEffect | None, now: DerEffect) -> DerEffect:
 async def _tell(db: Connection, row: Row[Any], joined: Sequence[str], found: Effect, *, now: int) -> None:
     told = ("der", "connection", "export_after_w", "import_after_w", "lost_wh")
     data = {
-        "override": row.override_id,
-        "aggregation": row.aggregation_name,
         "start": max(now, row.start),
         "end": row.end,
         "joined": list(joined),
+        "members": len(joined),
+        "lost_wh": sum(one.lost_wh for one in found.ders),
         "ders": [{name: getattr(one, name) for name in told} for one in found.ders],
     }
-    await messages.tell(db, [Telling(row.party_id, JOINED, row.aggregation_name, data)], now)
+    await override_notices.tell_more(db, row, JOINED, data, without=("joined", "ders"), now=now)

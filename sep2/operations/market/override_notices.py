@@ -1,6 +1,6 @@
 """Notices of overrides: sent in the transaction of the override, repeated while nobody answers, ended with it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -126,6 +126,18 @@ async def tell_all(
     head = {"override": row.override_id, "aggregation": row.aggregation_name}
     to = [one for one in await stored.answering_parties(db, row.id) if only in (None, one)]
     await messages.tell(db, [Telling(one, kind, row.aggregation_name, {**head, **data}) for one in to], now)
+
+
+async def tell_more(
+    db: Connection, row: Row[Any], kind: str, data: Mapping[str, Any], *, without: Collection[str], now: int
+) -> None:
+    """Tell the aggregator and the system operators of its market; these without what names DERs."""
+    head = {"override": row.override_id, "aggregation": row.aggregation_name}
+    bare = {name: said for name, said in data.items() if name not in without}
+    isos = await system_operators.of_market(db, row.profile, now, is_test=row.is_test)
+    told = [(row.party_id, data), *((number, bare) for number in isos if "iso" in rules_of(row).notify)]
+    tellings = [Telling(number, kind, row.aggregation_name, {**head, **said}) for number, said in told]
+    await messages.tell(db, tellings, now)
 
 
 async def tell_over(db: Connection, row: Row[Any], reason: str, now: int) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import Row
 
 from sep2.errors import Conflict, NotFound
 from sep2.operations.market import aggregations, ders, parties, screening
-from sep2.operations.market.aggregations import APPROVED, EFFECTIVE, PROPOSED, REFUSED, UNDER_REVIEW
+from sep2.operations.market.aggregations import APPROVED, PROPOSED, REFUSED, UNDER_REVIEW
 from sep2.rules.market import reviewing
 from sep2.rules.market.clocks import Clock, ClockState, Pause
 from sep2.rules.market.faults import Fault, refuse
@@ -21,6 +21,7 @@ from sep2.rules.row_numbers import row_number
 from sep2.store.connection import Connection
 from sep2.store.market import register, reviews
 from sep2.store.market.facts import AsOf, Written
+from sep2.store.market.register import EFFECTIVE
 
 
 class UnknownReview(NotFound):

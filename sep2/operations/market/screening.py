@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row
 
 from sep2.operations.market import aggregations, ders
-from sep2.operations.market.aggregations import EFFECTIVE, TAKES_PART
+from sep2.operations.market.aggregations import TAKES_PART
 from sep2.rules.market import screens
 from sep2.rules.market.profile import MarketProfile
 from sep2.rules.market.screens import BY_ENGINE, BY_RULES, DerAsked, DerSeen, Result, ReviewAsked, ScreenResult
@@ -103,7 +103,7 @@ async def question(db: Connection, subject: Subject, now: int) -> ReviewAsked:
     others = {
         row.component_der_id: row.share_ppm
         for row in there
-        if row.aggregation_id in taking_part and row.component_der_id not in mine and row.state == EFFECTIVE
+        if row.aggregation_id in taking_part and row.component_der_id not in mine and row.state == register.EFFECTIVE
     }
     rows = await register.entries(db, "der", others, AsOf(now))
     return ReviewAsked(

@@ -11,7 +11,7 @@ from sqlalchemy import Row
 from sep2.errors import Conflict
 from sep2.operations.judging import Window, on_record
 from sep2.operations.limit_course import said_to
-from sep2.operations.market import aggregations, ders, ignored_limits, kept_bands
+from sep2.operations.market import ders, ignored_limits, kept_bands
 from sep2.operations.market.outages import left
 from sep2.operations.market.settled_facts import Asked, Basis, Declared, Devices, Member, Rules, rows_of
 from sep2.rules.market.intervals import ENERGIES
@@ -157,11 +157,7 @@ async def _last_run(db: Connection, aggregation_id: int, span: tuple[int, int]) 
 
 
 async def _members(db: Connection, row: Row[Any], span: tuple[int, int]) -> list[Member]:
-    found = [
-        one
-        for one in await register.members(db, row.id, AsOf(span[0]))
-        if one.state == aggregations.EFFECTIVE and one.valid_from < span[1]
-    ]
+    found = await register.effective_of(db, [row.id], AsOf(span[0]), until=span[1])
     rated = await register.entries(db, "der", {one.component_der_id for one in found}, AsOf(span[0]))
     by_id, devices = {one.id: one for one in rated}, await seen.devices_of(db, rated)
     return [

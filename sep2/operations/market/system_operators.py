@@ -8,7 +8,6 @@ from sqlalchemy import Row
 
 from sep2.errors import NotFound
 from sep2.operations.market import aggregations, ders, entries, parties
-from sep2.operations.market.aggregations import EFFECTIVE
 from sep2.rules.market.shares import factors
 from sep2.store.connection import Connection
 from sep2.store.market import register
@@ -60,9 +59,8 @@ async def effective(
 ) -> tuple[dict[int, list[Row[Any]]], dict[int, int]]:
     """The effective members of some aggregations, by its number, and what each DER can inject, W."""
     members: dict[int, list[Row[Any]]] = {number: [] for number in numbers}
-    for one in await register.members_of(db, numbers, time):
-        if one.state == EFFECTIVE and one.valid_from <= time.valid:
-            members[one.aggregation_id].append(one)
+    for one in await register.effective_of(db, numbers, time):
+        members[one.aggregation_id].append(one)
     ids = {one.component_der_id for several in members.values() for one in several}
     rated = await register.entries(db, "der", ids, time)
     return members, {one.id: ders.said_of(one).max_gen_w for one in rated}

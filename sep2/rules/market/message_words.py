@@ -35,7 +35,18 @@ def _sent(count: int) -> str:
 
 def _joined(body: Body) -> str:
     span = told_span(body["start"], body["end"])
-    return f"Override {body['override']} holds for {_names(body['joined'])} too, {span}{_lost(body)}."
+    return f"Override {body['override']} holds for {_whom(body, 'joined')} too, {span}{_lost(body)}."
+
+
+def _left(body: Body) -> str:
+    return f"Override {body['override']} holds for {_whom(body, 'left')} no longer since {told(body['at'])}."
+
+
+def _whom(body: Body, key: str) -> str:
+    """The DERs by name, or how many there are for somebody who is not told."""
+    if key in body:
+        return _names(body[key])
+    return "1 member" if body["members"] == 1 else f"{body['members']} members"
 
 
 def _released(body: Body) -> str:
@@ -90,6 +101,7 @@ def _review_dispute(body: Body) -> str:
 _WORDS: Mapping[str, Callable[[Body], str]] = {
     "override_notice": _notice,
     "override_joined": _joined,
+    "override_left": _left,
     "override_released": _released,
     "override_ended": _ended,
     "override_reason": _reason,

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Row, or_, select
+from sqlalchemy import Row, exists, or_, select
 
 from sep2.rules.authority import LOOSENING
 from sep2.store.connection import Connection
@@ -26,6 +26,12 @@ async def over(
     was sent. at: as it was known then. What loosens limits is left out.
     """
     o, there = override, or_(among(connection.c.connection_id, list(names)), among(end_device.c.lfdi, list(lfdis)))
+    part = control.alias()
+    # It may have been withdrawn from this place alone; what of it was issued anew names what it continues.
+    is_part = or_(part.c.id == control.c.id, part.c.continues == control.c.id)
+    stands = exists().where(
+        is_part, or_(part.c.cancelled.is_(None), part.c.cancelled > (span[0] if at is None else at))
+    )
     query = (
         select(
             *(o.c[name] for name in _SAID),
@@ -43,6 +49,7 @@ async def over(
         .join(o, o.c.id == override_control.c.override_id)
         .outerjoin(connection, connection.c.id == end_device.c.connection_id)
         .where(there, o.c.start < span[1], o.c.end > span[0], control.c.latest_end > span[0], o.c.kind != LOOSENING)
+        .where(stands)
     )
     if at is None:
         query = query.where(or_(o.c.released.is_(None), o.c.released > span[0]))

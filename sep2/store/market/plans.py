@@ -144,6 +144,12 @@ async def accepted(db: Connection, aggregation_ids: Collection[int], start: int,
     return await db.all(query.order_by(plan_version.c.id))
 
 
+async def waits(db: Connection, now: int) -> bool:
+    """Whether any plan that is not over has no verdict yet."""
+    query = _versions(Which(start=now)).where(plan_verdict.c.id.is_(None))
+    return await db.one(query.limit(1)) is not None
+
+
 async def unanswered(db: Connection, now: int) -> Sequence[Row[Any]]:
     """Versions whose verdict is overdue."""
     query = _versions(Which(start=now)).where(plan_verdict.c.id.is_(None), plan_version.c.verdict_due < now)

@@ -29,6 +29,8 @@ FACTS: dict[str, Table] = {
     "der": component_der_fact,
     "aggregation": aggregation_fact,
 }
+EFFECTIVE = "effective"
+"""What a member is once a review has approved it."""
 IDENTITIES: dict[str, Table] = {"party": party, "der": component_der, "aggregation": aggregation}
 
 
@@ -133,6 +135,17 @@ async def members_of(db: Connection, aggregation_ids: Collection[int], time: AsO
     return await db.all(query.order_by(component_der.c.name_key, t.c.valid_from, t.c.id))
 
 
+async def effective_of(
+    db: Connection, aggregation_ids: Collection[int], time: AsOf, *, until: int | None = None
+) -> Sequence[Row[Any]]:
+    """The effective members of some aggregations at a time or, with `until`, in any part of the time from then on."""
+    t = aggregation_member
+    last = time.valid if until is None else until - 1
+    query = _members(time).where(among(t.c.aggregation_id, list(aggregation_ids)), t.c.state == EFFECTIVE)
+    query = query.where(t.c.valid_from <= last, or_(t.c.valid_to.is_(None), t.c.valid_to > time.valid))
+    return await db.all(query.order_by(component_der.c.name_key, t.c.valid_from, t.c.id))
+
+
 async def memberships(db: Connection, der_ids: Collection[int], time: AsOf) -> Sequence[Row[Any]]:
     """Where some DERs are members, from then on, in any aggregation."""
     t = aggregation_member
@@ -144,7 +157,7 @@ async def memberships(db: Connection, der_ids: Collection[int], time: AsOf) -> S
 async def effective(db: Connection, at: int) -> Sequence[Row[Any]]:
     """Everybody who is a member of something now, and effective."""
     t = aggregation_member
-    query = _members(AsOf(at)).where(t.c.state == "effective", holds(t, AsOf(at)))
+    query = _members(AsOf(at)).where(t.c.state == EFFECTIVE, holds(t, AsOf(at)))
     return await db.all(query.order_by(t.c.aggregation_id, t.c.component_der_id))
 
 

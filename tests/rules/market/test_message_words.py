@@ -54,6 +54,16 @@ VERDICT = {
             "Override 12 holds for D3 too, from 2027-01-15 08:00:00Z to 2027-01-15 09:00:00Z.",
         ),
         (
+            "override_left",
+            {"override": 12, "left": ["D3", "D4"], "members": 2, "at": 1_800_000_000},
+            "Override 12 holds for D3, D4 no longer since 2027-01-15 08:00:00Z.",
+        ),
+        (
+            "override_left",
+            {"override": 12, "members": 2, "at": 1_800_000_000},
+            "Override 12 holds for 2 members no longer since 2027-01-15 08:00:00Z.",
+        ),
+        (
             "override_released",
             {"override": 12, "at": 1_800_000_000, "reason": "line L4 is back"},
             "Override 12 is released since 2027-01-15 08:00:00Z: line L4 is back.",
