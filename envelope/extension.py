@@ -22,7 +22,7 @@ EXTENSION = Extension(
     erasers=("envelope.operation.measurement_upkeep:erase_connection",),
     files=(
         *("envelope-plan.npz", "envelope-state.json", "envelope-forecast.npz", "envelope-model.json", "envelope-model"),
-        *("envelope-calendar.csv", "envelope-ledger.csv", "envelope-plants.csv"),
+        *("envelope-calendar.csv", "envelope-ledger.csv", "envelope-plants.csv", "feeders"),
     ),
     routes="envelope.operator_pages.routes:TABLE",
     paths=("/measurements",),

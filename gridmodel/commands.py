@@ -77,7 +77,7 @@ def _of_meters(path: Path, feeder: Feeder) -> list[Finding]:
         return check_readings(path, feeder.network)
     from gridmodel.meter_data.stored_readings import check_store
 
-    return check_store(path, feeder)
+    return check_store(path, feeder, lambda sentence: say(sentence, err=True) if sentence else None)
 
 
 def _say_findings(name: str, feeder: Feeder | None, findings: list[Finding], *, as_json: bool) -> None:

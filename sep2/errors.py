@@ -56,6 +56,10 @@ class NotFound(SepError):
     status = 404
 
 
+class UnknownFeeder(NotFound):
+    """No feeder of that name is known here."""
+
+
 class Conflict(SepError):
     """That contradicts what is already here."""
 

@@ -111,3 +111,13 @@ def test_array_types_are_defined_once():
         if isinstance(node, ast.Assign) and ast.unparse(node.value).startswith("NDArray[")
     ]
     assert all(one.startswith(str(ROOT / "gridmodel" / "arrays.py")) for one in aliases), aliases
+
+
+def test_what_is_not_there_has_one_code() -> None:
+    """An operator's program looks for one code for each thing: `unknown_place`, wherever it is not found."""
+    found = defaultdict(set)
+    for path in MODULES:
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.ClassDef) and "NotFound" in [getattr(base, "id", "") for base in node.bases]:
+                found[re.sub("^(Unknown|NoSuch)", "", node.name)].add((name_of(path), node.name))
+    assert {thing: where for thing, where in found.items() if len(where) > 1} == {}

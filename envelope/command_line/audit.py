@@ -11,11 +11,15 @@ import numpy as np
 import typer
 
 from envelope.command_line.command_frame import refusals, stages
+from envelope.command_line.options import warn
 from envelope.field_rules import BadProblem
 from envelope.problem import Problem, plan_file, run_id
 from envelope.problem.divided import Divided
+from envelope.problem.file_content import LIMITS, PLAN, content_of
 from envelope.problem.plan_file import Plan
 from envelope.schedule import EnvelopeSchedule, read
+from envelope.schedule.findings import some
+from envelope.study.estimate import estimate_of
 from envelope.verification import VerificationReport, verify
 from envelope.verification.solvers import SOLVERS
 from sep2.terminal import say, say_json
@@ -44,9 +48,11 @@ def verify_limits(
         if solver is not None and solver not in SOLVERS:
             raise BadProblem(f"--solver {solver}: there are {', '.join(SOLVERS)}")
         stage("reading the plan and the limits")
+        refuse_swapped(plan, limits)
         saved, schedule = plan_file.load(plan, feeder, as_carried=True), read(limits)
         problem = saved.problem
         refuse_other(saved, schedule)
+        warn(estimate_of(problem.reduced.network, problem.reduced, problem.steps).warning)
         stage("verifying")
         report = _verified(problem, schedule, solver, stage)
     if as_json:
@@ -74,15 +80,34 @@ def _verified(
     return verify_divided(problem, schedule, stage)
 
 
+def refuse_swapped(plan: Path, limits: Path) -> None:
+    """Refuse a plan and limits that were given the other way round, with the command that was meant."""
+    if (content_of(plan), content_of(limits)) == (LIMITS, PLAN):
+        meant = f"sep2 envelope verify {limits} {plan}"
+        raise BadProblem(f"{plan} is {LIMITS} and {limits} is {PLAN}: the plan comes first: {meant}")
+
+
 def refuse_other(plan: Plan, schedule: EnvelopeSchedule) -> None:
     """Refuse limits that were calculated from another problem than the plan's, here or where the plan was saved."""
     problem = plan.problem
     if schedule.run_id not in {run_id(problem), plan.run_id}:
-        raise BadProblem(f"run_id: the limits are those of run {schedule.run_id}; the plan gives run {run_id(problem)}")
+        raise BadProblem(
+            f"run_id: the limits are those of run {schedule.run_id}; the plan gives run {run_id(problem)}: "
+            "limits are verified with the plan that was saved in the same run"
+        )
     if schedule.connection_id != problem.connection_id:
-        raise BadProblem("connection_point: the limits are not for the plan's connections, in their order")
+        raise BadProblem(f"connection_point: {_other_connections(schedule.connection_id, problem.connection_id)}")
     if schedule.step_s != problem.step_s or not np.array_equal(schedule.step_start, problem.step_start):
         raise BadProblem("start: the limits are not for the plan's intervals")
+
+
+def _other_connections(limited: tuple[str, ...], planned: tuple[str, ...]) -> str:
+    """How the connections of limits differ from the plan's."""
+    if missing := [name for name in planned if name not in set(limited)]:
+        return f"{len(missing)} of the plan's {len(planned)} connections have no limits: {some(missing)}"
+    if more := [name for name in limited if name not in set(planned)]:
+        return f"{len(more)} connections with limits are not in the plan: {some(more)}"
+    return "the limits are not in the order of the plan's connections"
 
 
 def _plain(schedule: EnvelopeSchedule, report: VerificationReport) -> dict[str, object]:

@@ -130,7 +130,7 @@ def _queue(path: Path | None, direction: Direction) -> tuple[Plant, ...]:
         return ()
     column = f"{direction}_w"
     found = []
-    for row in read_csv(path, ("name", "node", column)):
+    for row in read_csv(path, ("name", "node", column), optional=("phases", "export_w", "import_w")):
         size_w = row.number(column)
         if size_w < 0.0:
             raise row.wrong(column, f"{size_w:g} is negative")

@@ -22,6 +22,7 @@ from envelope.forecast.joint_paths import Forecast, forecast
 from envelope.forecast.models import MADE_HERE, Model
 from envelope.forecast.own_paths import read_own
 from envelope.forecast.scores import Score
+from envelope.planning.plant import rated_va
 from gridmodel.command_errors import writable
 from gridmodel.commands import open_feeder
 from gridmodel.errors import GridError
@@ -213,7 +214,8 @@ def backtest_forecasts(
         found = opened(folder, store).store
         names, groups = _places(found, places, feeder)
         last = at or utc(_last(found, names) - hours * 3600)
-        test = Backtest(_question(last, (hours, step), location), days, MADE_HERE, groups)
+        models = (*MADE_HERE, Model.AUTO)
+        test = Backtest(_question(last, (hours, step), location), days, models, groups, _ratings(feeder, groups))
         with stages(as_json) as stage:
             scores = backtest(found, names, test, progress=stage)
         if out is not None:
@@ -222,8 +224,21 @@ def backtest_forecasts(
         say_json(json.dumps({"days": days, "scores": [one.fields() for one in scores]}))
         return
     _print_scores(scores)
-    best = min((one for one in scores if one.level == scores[0].level), key=lambda one: one.pinball_w)
+    for one in scores:
+        if one.over is not None and one.model == Model.AUTO:
+            say(one.over.sentence(one.level))
+    ours = [one for one in scores if one.level == scores[0].level and one.model != Model.AUTO]
+    best = min(ours, key=lambda one: one.pinball_w)
     say(f"Least pinball loss at connections: {best.model}. `sep2 forecast run` chooses by the past weeks by itself.")
+
+
+def _ratings(feeder: str, groups: Sequence[str]) -> dict[str, float]:
+    """Ratings of a feeder's transformers, W at power factor 1, by name."""
+    found = open_feeder(feeder)[0] if feeder else None
+    if found is None:
+        return {}
+    rated = {name: rated_va(found.network, name) for name in dict.fromkeys(groups) if name}
+    return {name: va for name, va in rated.items() if va is not None}
 
 
 def _last(store: MeasurementStore, names: Sequence[str]) -> int:

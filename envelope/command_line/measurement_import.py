@@ -14,6 +14,7 @@ import typer
 
 from envelope.command_line.command_frame import refusals, stages
 from envelope.command_line.measurement_options import DAY_S, As, Dir, Files, Json, StoreFolder, opened
+from envelope.command_line.options import warn
 from gridmodel.command_errors import writable
 from gridmodel.errors import GridError
 from gridmodel.meter_data import importing
@@ -59,7 +60,7 @@ def import_files(
         writable("--save-mapping", save_mapping, ".toml")
         with stages(as_json) as stage:
             written = yes and not dry_run
-            prepared = importing.prepare(at.store, files, options, now, compare=not written, progress=stage)
+            prepared = importing.prepare(at.store, files, options, now, compare=not written, progress=stage, warn=warn)
         with prepared.staging:
             if at.settings is not None and prepared.report.kind in (Kind.AMI, Kind.ACCUMULATED):
                 from envelope.operation.joint_measurements import ServerMeasurements

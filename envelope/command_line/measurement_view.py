@@ -213,19 +213,26 @@ def export_values(
     until: Until = "",
     as_json: Json = False,
 ) -> None:
-    """Write stored values in our own format, which an import reads back."""
+    """Write stored values in our own format, which an import reads back.
+
+    Values that begin in the time are written; of energies between two reads those whose time touches it.
+    """
     with refusals(as_json):
         at = opened(folder, store)
         writable("--out", out, ".csv", ".parquet")
         series = known_series(at.store, Kind(kind.value), places or None)
         if not series:
             raise _nothing(at.store, Kind(kind.value), places)
-        span = span_of((since, until), default=(min(one.first for one in series), max(one.until for one in series)))
+        known = (min(one.first for one in series), max(one.until for one in series))
+        span = span_of((since, until), default=known)
         count = export(at.store, Kind(kind.value), span, out, places=places or None)
     if as_json:
-        say_json(json.dumps({"file": str(out), "values": count}))
-    else:
+        say_json(json.dumps({"file": str(out), "values": count, "known": known}))
+    elif count:
         say(f"{count:,} values are in {out}.")
+    else:
+        asked = f"none begin between {utc(span[0])} and {utc(span[1])}"
+        say(f"No values are in {out}: {asked}; {utc(known[0])} to {utc(known[1])} is known.")
 
 
 def show_coverage(

@@ -71,6 +71,10 @@ class _Balance(Struct):
 class _Take(Struct):
     reason: str
     digest: str
+    feeder: str
+
+
+OfFeeder = Annotated[str, typer.Option(metavar="NAME", help="Of the plan in DIR/feeders/NAME; else of DIR's own.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -80,10 +84,10 @@ def add_to(app: typer.Typer) -> None:
     verb(app, "take-model", changes=True, epilog=examples.OF_COMMAND["take-model"])(take_model)
 
 
-def show_model() -> None:
+def show_model(*, feeder: OfFeeder = "") -> None:
     """Show the network model that limits rest on, and what a later extract of the feeder would change."""
     kind: Any = _Model | None
-    model: _Model | None = api().get(PATH, kind)
+    model: _Model | None = api().get(PATH, kind, feeder=feeder)
     if model is None:
         show(None, "No network model is in use yet: the first plan brings one (sep2 envelope run --plan).")
         return
@@ -121,9 +125,10 @@ def take_model(
     digest: Annotated[
         str, typer.Option(metavar="DIGEST", help="Take this extract only, by the first digits of its digest.")
     ] = "",
+    feeder: OfFeeder = "",
 ) -> None:
     """Take the model of a later extract into use; a second person agrees first, where one is asked for."""
-    done = api().change("POST", PATH, _Taken, _Take(reason, digest))
+    done = api().change("POST", PATH, _Taken, _Take(reason, digest, feeder))
     show(done, Lines("\n".join(done.sentences)))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,9 +15,11 @@ from rich.table import Table
 
 from envelope.command_line import examples
 from envelope.command_line.command_frame import refusals, stages
+from envelope.command_line.further_feeders import further_lines, read_further, time_of
 from envelope.operation import mode
 from envelope.operation.mode import Mode, OperatingState, ScopeKind, StaticLimits
 from envelope.operation.net_to_device import sides
+from envelope.operation.plan_folders import server_of
 from envelope.operation.preview import ConnectionStatus, LimitsChange, ServerView
 from envelope.operation.round_notes import RoundNote
 from envelope.operation.run_record import run_statement
@@ -29,7 +30,8 @@ from sep2.rules.limits import Limits
 from sep2.settings import read as read_settings
 from sep2.terminal import add_row, say, say_json
 
-Folder = Annotated[Path, typer.Argument(metavar="DIR", envvar="SEP2_DIR", help="The server's folder.")]
+DIR_HELP = "The server's folder, or that of one of its further feeders: DIR/feeders/NAME."
+Folder = Annotated[Path, typer.Argument(metavar="DIR", envvar="SEP2_DIR", help=DIR_HELP)]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object; without --yes nothing is changed.")]
 
@@ -93,6 +95,7 @@ def status(
         now, rows, raised, run = asyncio.run(view.status())
         made = asyncio.run(view.latest_round())
         planned = _plan_fields(view, rows)
+        further = read_further(folder)
     ours = [row for row in rows if row.is_ours]
     until = max((row.until for row in rows if row.until is not None), default=None)
     fields = {
@@ -108,6 +111,7 @@ def status(
         "until": until,
         "connections": len(rows),
         "in_force": len(ours),
+        "feeders": further,
         "alarms": [{"code": row.code, "subject": row.subject, "detail": row.detail} for row in raised],
     }
     if as_json:
@@ -120,6 +124,8 @@ def status(
     say(f"Published: {fields['published']}; in force at {len(ours)} of {len(rows)} connections{reaches}.")
     say(f"Mode {state.mode}, topology {topology}; {state.safe} are the safe limits.")
     for line in (*_round_lines(state, view.settings.mode, made), *_plan_lines(view, planned, now)):
+        say(line)
+    for line in further_lines(folder, further):
         say(line)
 
 
@@ -214,7 +220,7 @@ def activate(
 
 
 def topology(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The server's folder.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help=DIR_HELP)],
     how: Annotated[
         Topology,
         typer.Argument(metavar="HOW", help="normal or abnormal: whether the feeder is switched as planned."),
@@ -233,7 +239,7 @@ def topology(
 
 
 def safe_limits(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The server's folder.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help=DIR_HELP)],
     which: Annotated[
         StaticLimits,
         typer.Argument(metavar="WHICH", help="defaults or contract: published while envelopes are not valid."),
@@ -249,8 +255,8 @@ def safe_limits(
 
 
 def opened(folder: Path) -> tuple[ServerView, OperatingState]:
-    """Return a server as the engine sees it, and how the engine is operated there."""
-    return ServerView(folder, read_settings(folder)), mode.read(folder)
+    """Return a plan's server as the engine sees it, and how the engine is operated there."""
+    return ServerView(folder, read_settings(server_of(folder))), mode.read(folder)
 
 
 def decide_on(
@@ -316,8 +322,3 @@ def changes_as_fields(changes: list[LimitsChange]) -> dict[str, list[dict[str, A
         {"connection_id": one.connection_id, **fields(one.now, "now"), **fields(one.then, "then")} for one in changes
     ]
     return {"connections": rows}
-
-
-def time_of(at: int) -> str:
-    """Return a time in words, UTC."""
-    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%SZ}"

@@ -162,12 +162,19 @@ class StudyOptions:
         found: Feeder = plan_file.feeder_of(feeder, self.files_from)
         return found
 
-    def stated_of(self, found: Feeder, reduced: Reduced | None = None, times: int = 1) -> StatedProblem:
-        """Return the problem of a feeder whose network is `reduced`, or else one, with the assumptions made for it."""
-        from envelope.study import study as studies
-        from envelope.study.estimate import estimate_of
+    def stated_of(
+        self, found: Feeder, reduced: Reduced | None = None, times: int = 1, *, own_file: bool = False
+    ) -> StatedProblem:
+        """Return the problem of a feeder whose network is `reduced`, or else one, with the assumptions made for it.
 
-        warn(estimate_of(found.network, reduced, self.steps).repeated(times).warning)
+        own_file: it is verified by the file's own loads too, which counts in what it is expected to take.
+        """
+        from envelope.study import study as studies
+        from envelope.study.estimate import by_own_file, estimate_of
+
+        expected = estimate_of(found.network, reduced, self.steps).repeated(times)
+        further_s = by_own_file(found.network) if own_file else 0.0
+        warn(expected._replace(seconds=expected.seconds + further_s).warning)
         study = self.study_of(found)
         problem = studies.problem_of(found, study, reduced)
         if self.devices:

@@ -13,8 +13,10 @@ from rich.table import Table
 
 from envelope.command_line import examples
 from envelope.command_line.command_frame import refusals, stages
+from envelope.command_line.further_feeders import time_of
 from envelope.command_line.measurement_options import epoch_of
 from envelope.command_line.operate import (
+    DIR_HELP,
     Folder,
     Json,
     Yes,
@@ -23,7 +25,6 @@ from envelope.command_line.operate import (
     decide_on,
     opened,
     show_changes,
-    time_of,
 )
 from envelope.operation import outage_calendar
 from envelope.operation.mode import Stage
@@ -33,7 +34,7 @@ from gridmodel.readers.tables import read_text
 from sep2.errors import SepError
 from sep2.terminal import add_row, console, say, say_json
 
-Dir = Annotated[Path, typer.Argument(metavar="DIR", help="The server's folder.")]
+Dir = Annotated[Path, typer.Argument(metavar="DIR", help=DIR_HELP)]
 
 
 class NothingWaits(SepError):

@@ -55,7 +55,7 @@ def run_on_model(feeder: str, files: Files, options: StudyOptions) -> int:
         else:
             refuse_missing(feeder)
             found = options.read(feeder)
-            stated = options.stated_of(found, reduced_of(found.network))
+            stated = options.stated_of(found, reduced_of(found.network), own_file=True)
         stated = stated._replace(problem=_with_past(stated.problem, files.ledger, files.past))
         if isinstance(stated.problem.reduced, Divided):
             return _run_in_parts(feeder, stated, files, (options, stage))

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from envelope.forecast.history import IssuedWeather, Question, read_history
-from envelope.forecast.joint_paths import Forecast, forecast, origins_to_learn, quantiles
+from envelope.forecast.joint_paths import Forecast, forecast_by_each, origins_to_learn, quantiles
 from envelope.forecast.learned import LearnedModel, learn
 from envelope.forecast.models import Model, persistence
-from envelope.forecast.scores import QUANTILES, Compared, Score, score
+from envelope.forecast.scores import LEAD_S, QUANTILES, Compared, Over, Score, over_rating, score
 from gridmodel.arrays import Real
 from gridmodel.errors import GridError
 from gridmodel.meter_data.reading import Window, net_import_w
@@ -30,6 +30,8 @@ class Backtest:
     models: tuple[Model, ...] = (Model.PERSISTENCE, Model.SIMILAR_DAY, Model.HOUR_OF_WEEK, Model.LEARNED)
     groups: Sequence[str] = ()
     """transformer of each connection, "" for none"""
+    rating_w: Mapping[str, float] = field(default_factory=dict)
+    """of transformers, by name, for those hours beyond it that were foretold; of all together by an empty name"""
 
 
 def backtest(
@@ -48,10 +50,10 @@ def backtest(
         question = replace(test.question, at=test.question.at - (test.days - 1 - k) * DAY_S)
         progress(f"forecast {k + 1} of {test.days}")
         history = read_history(store, places, question, weather=weather)
-        if Model.LEARNED in test.models and k % LEARNT_FOR == 0:
+        if {Model.LEARNED, Model.AUTO} & set(test.models) and k % LEARNT_FOR == 0:
             learned = learn(history, origins_to_learn(history))
-        for model in test.models:
-            made[model].append(forecast(history, model, learned=learned))
+        for model, one in forecast_by_each(history, test.models, learned=learned).items():
+            made[model].append(one)
         last.append(persistence(history, np.array([len(history.net_w)], dtype=np.intp))[0])
     came = np.array([_came(store, places, one) for one in made[test.models[0]]])
     return _scores(test, _Made(made, came, np.array(last)), places)
@@ -74,8 +76,23 @@ def _scores(test: Backtest, made: _Made, places: Sequence[str]) -> list[Score]:
         for model, forecasts in made.forecasts.items():
             band = np.array([quantiles(one.path_w @ of, QUANTILES) for one in forecasts])
             figures = Compared(made.came @ of, np.moveaxis(band, 1, 0), made.last @ of)
-            scores.append(score(level, model, figures))
+            scores.append(replace(score(level, model, figures), over=_over(test, level, forecasts, (figures.came, of))))
     return scores
+
+
+def _over(test: Backtest, level: str, forecasts: Sequence[Forecast], known: tuple[Real, Real]) -> Over | None:
+    """Hours beyond ratings; None at a level without any. known: what came, and the sums of the level."""
+    came, of = known
+    names = {"transformer": list(dict.fromkeys(name for name in test.groups if name)), "all": [""]}.get(level, [])
+    if not any(name in test.rating_w for name in names):
+        return None
+    rating = np.array([test.rating_w.get(name, np.inf) for name in names])
+    lead = LEAD_S // test.question.step_s
+    until = lead + test.question.per_day
+    if test.question.steps < until:
+        return None
+    share = np.array([(np.abs(one.path_w[:, lead:until] @ of) > rating).mean(axis=0) for one in forecasts])
+    return over_rating(np.abs(came[:, lead:until]), share, rating, test.question.step_s)
 
 
 def _came(store: MeasurementStore, places: Sequence[str], made: Forecast) -> Real:

@@ -85,32 +85,51 @@ def forecast(
     history: History, model: Model = Model.AUTO, *, paths: int = PATHS, learned: LearnedModel | None = None
 ) -> Forecast:
     """The forecast of a history. learned: a model that was learnt before; without one it is learnt now."""
-    if model is Model.OWN:
+    return forecast_by_each(history, [model], paths=paths, learned=learned)[model]
+
+
+def forecast_by_each(
+    history: History, models: Sequence[Model], *, paths: int = PATHS, learned: LearnedModel | None = None
+) -> dict[Model, Forecast]:
+    """The forecasts of a history by these models, of which one may be `auto`; each model's errors are taken once."""
+    if Model.OWN in models:
         raise GridError("model: own forecasts are taken from files, not made")
     past = past_origins(history, paths)
     if len(past) < FEWEST_PATHS:
         raise GridError(f"{len(past)} past days are wholly known; {FEWEST_PATHS} are needed for paths")
-    said = list(history.said)
-    candidates: dict[Model, Forecaster] = {}
-    for one in [model] if model is not Model.AUTO else [*BASELINES, Model.LEARNED]:
-        if one is not Model.LEARNED:
-            candidates[one] = BASELINES[one]
-        else:
-            try:
-                candidates[one] = learned or learn(history, origins_to_learn(history, paths))
-            except GridError as wrong:
-                if model is Model.LEARNED:
-                    raise
-                said.append(str(wrong))
+    candidates, said = _candidates(history, models, paths, learned)
     errors = {name: _errors(history, past, candidate) for name, candidate in candidates.items()}
-    chosen = min(errors, key=lambda name: _loss(errors[name]))
     now = np.array([len(history.net_w)], dtype=np.intp)
-    expected = candidates[chosen](history, now)[0]
-    q = history.question
-    solar = _solar(history, past, now)
+    solar, q = _solar(history, past, now), history.question
     start = q.at + q.step_s * np.arange(q.steps, dtype=np.int64)
-    path_w = expected + _filled(errors[chosen])
-    return Forecast(q.at, history.places, start, q.step_s, chosen, expected, path_w, solar, tuple(said))
+
+    def by(one: Model) -> Forecast:
+        expected = candidates[one](history, now)[0]
+        path_w = expected + _filled(errors[one])
+        return Forecast(q.at, history.places, start, q.step_s, one, expected, path_w, solar, said)
+
+    best = min(errors, key=lambda name: _loss(errors[name])) if Model.AUTO in models else Model.AUTO
+    made = {one: by(one) for one in dict.fromkeys(best if one is Model.AUTO else one for one in models)}
+    return {one: made[best if one is Model.AUTO else one] for one in models}
+
+
+def _candidates(
+    history: History, models: Sequence[Model], paths: int, learned: LearnedModel | None
+) -> tuple[dict[Model, Forecaster], tuple[str, ...]]:
+    """Models to take errors of, all for `auto`, and what is missing, as sentences."""
+    said = list(history.said)
+    found: dict[Model, Forecaster] = {}
+    for one in [*BASELINES, Model.LEARNED] if Model.AUTO in models else models:
+        if one is not Model.LEARNED:
+            found[one] = BASELINES[one]
+            continue
+        try:
+            found[one] = learned or learn(history, origins_to_learn(history, paths))
+        except GridError as wrong:
+            if Model.LEARNED in models:
+                raise
+            said.append(str(wrong))
+    return found, tuple(said)
 
 
 def past_origins(history: History, paths: int) -> Index:

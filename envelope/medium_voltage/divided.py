@@ -10,17 +10,19 @@ import numpy as np
 
 from envelope.constraints.formulation import formulate
 from envelope.constraints.without_flow import Intervals
+from envelope.medium_voltage.capacity_share import CapacityShare
 from envelope.medium_voltage.coordination import Coordination, coordinate
-from envelope.medium_voltage.feeder_head import NoFlowAtRest
+from envelope.medium_voltage.feeder_head import NoFlow, NoFlowAtRest
 from envelope.medium_voltage.head_voltage import MediumVoltage
 from envelope.medium_voltage.whole_network import WholeNetwork, calculate_whole, of_connections, schedule_of
 from envelope.medium_voltage.whole_verification import WholeReport, verify_part, verify_whole
 from envelope.problem import OperatingLimits, Problem, run_id
 from envelope.problem.divided import Divided, problems_of
 from envelope.schedule import EnvelopeSchedule
+from envelope.schedule.findings import NO_FLOW, clock, some
 from envelope.schedule.scaling import FACTORS, NOT_SCALED, scaled
 from envelope.verification import VerificationReport
-from gridmodel.arrays import Real
+from gridmodel.arrays import Mask, Real
 
 Stage = Callable[[str], None]
 Calculate = Callable[[WholeNetwork, Stage], Coordination]
@@ -43,21 +45,40 @@ class DividedRun(NamedTuple):
     """(C,) part of the headroom of each connection's limits that was kept so that they verify"""
 
 
+class AgreedParts(NamedTuple):
+    """The network in parts, and the envelopes of all of them, made to agree."""
+
+    whole: WholeNetwork
+    found: Coordination
+    intervals: Intervals
+    """those without a power flow were left out, of the whole network"""
+    share: CapacityShare
+
+    def schedule(self, factor: Real | None = None) -> EnvelopeSchedule:
+        """The limits of all parts as one schedule, with what is to be known of intervals; factor: (C,) of headroom."""
+        problem, schedule = self.intervals.problem, schedule_of(self.whole.network, self.found)
+        if factor is not None:
+            schedule = replace(scaled(schedule, factor), run_id=run_id(problem))
+        findings = (*self.share.findings(problem), *schedule.findings)
+        return self.intervals.marked(replace(schedule, findings=findings))
+
+
 def coordinated(
-    problem: Problem, stage: Stage = lambda _: None, calculate: Calculate = calculate_whole
-) -> tuple[WholeNetwork, Coordination, Intervals]:
+    problem: Problem, stage: Stage = lambda _: None, calculate: Calculate = calculate_whole, *, shares: bool = True
+) -> AgreedParts:
     """The network in parts and the envelopes of all of them, made to agree.
 
     Intervals without a power flow are left out, of the whole network: what the medium voltage is there is not known.
-    Raises `NoPowerFlow` where all are.
+    Where it has none with all that connections may do at once, limits grant a share of that. Raises `NoPowerFlow` where
+    all intervals are left out; shares: False raises `NoFlow` instead of granting less.
     """
-    whole = whole_of(problem)
+    whole, share = whole_of(problem), CapacityShare.whole(problem)
     intervals = _intervals_of(whole, problem)
     while True:
-        if intervals.failed.any():
-            whole = whole_of(intervals.others())
+        if intervals.failed.any() or not share.is_whole:
+            whole = whole_of(share.on(intervals.others() if intervals.failed.any() else problem))
         try:
-            return whole, calculate(whole, stage), intervals
+            return AgreedParts(whole, calculate(whole, stage), intervals, share)
         except NoFlowAtRest as fault:
             # Of the medium voltage, or of a part with all that no limit sees.
             more = fault.steps & ~intervals.failed
@@ -65,6 +86,12 @@ def coordinated(
                 raise
             base = intervals.base | (more & fault.at_base)
             intervals = intervals._replace(base=base, firm=(intervals.firm | more) & ~base)
+        except NoFlow as fault:
+            more = fault.steps & ~intervals.failed
+            if not shares or not more.any():
+                raise
+            share, lost = share.reduced(problem, more)
+            intervals = intervals._replace(firm=intervals.firm | lost)
 
 
 def verify_divided(problem: Problem, schedule: EnvelopeSchedule, stage: Stage = lambda _: None) -> VerificationReport:
@@ -78,9 +105,29 @@ def verify_divided(problem: Problem, schedule: EnvelopeSchedule, stage: Stage = 
         stage("head voltages under the limits")
         return coordinate(whole.medium, whole.problems, solve=given)
 
-    whole, coordination, intervals = coordinated(problem, stage, heads)
-    report = verify_whole(whole, coordination, stage)
-    return replace(report, without_flow=intervals.sentences()).combined
+    tried, lost = problem, np.zeros(problem.steps, dtype=bool)
+    while True:
+        try:
+            run = coordinated(tried, stage, heads, shares=False)
+        except NoFlow as fault:
+            # Under these limits there is no power flow of the medium voltage in some intervals; others are verified.
+            more = fault.steps & ~lost
+            if isinstance(fault, NoFlowAtRest) or not more.any():
+                raise
+            lost |= more
+            nothing = np.where(lost[:, None], 0.0, 1.0)
+            tried = replace(problem, flex_gen_w=nothing * problem.flex_gen_w, flex_load_w=nothing * problem.flex_load_w)
+            continue
+        report = verify_whole(run.whole, run.found, stage)
+        without = replace(report, without_flow=run.intervals.sentences()).combined
+        return replace(without, collapsed=_collapsed(problem, lost)) if lost.any() else without
+
+
+def _collapsed(problem: Problem, lost: Mask) -> tuple[str, ...]:
+    """The sentence about intervals in which limits let the network have no power flow."""
+    when = some([clock(int(at)) for at in problem.step_start[lost]])
+    count = f"{int(lost.sum())} of {len(lost)} intervals ({when})"
+    return (f"{NO_FLOW} of the medium voltage under these limits in {count}",)
 
 
 def _intervals_of(whole: WholeNetwork, problem: Problem) -> Intervals:
@@ -99,14 +146,14 @@ def calculate_divided(problem: Problem, stage: Stage = lambda _: None) -> Divide
 
     Intervals without a power flow are named, in the schedule and in the report.
     """
-    whole, coordination, intervals = coordinated(problem, stage)
-    factors, report = verified_factors(whole, coordination, stage)
-    report = replace(report, without_flow=intervals.sentences())
-    factor = factor_of(whole, factors)
-    schedule = scaled(schedule_of(whole.network, coordination), factor)
+    run = coordinated(problem, stage)
+    factors, report = verified_factors(run.whole, run.found, stage)
+    report = replace(report, without_flow=run.intervals.sentences())
+    factor = factor_of(run.whole, factors)
+    schedule = run.schedule(factor)
     if (less := {name: one for name, one in factors.items() if one < 1.0}) and report.combined.inside:
         schedule = replace(schedule, findings=(*schedule.findings, _said_of(less)))
-    return DividedRun(intervals.marked(replace(schedule, run_id=run_id(problem))), report, whole.limits, factor)
+    return DividedRun(schedule, report, run.whole.limits, factor)
 
 
 def verified_factors(

@@ -19,6 +19,7 @@ from gridmodel.errors import FileError
 from gridmodel.readers.tables import Row, read_csv
 
 COLUMNS = ("connection_id", "interval_start", "duration_s", "import_wh")
+OPTIONAL = ("export_wh", "import_varh", "export_varh", "v_avg", "v_min", "v_max", "quality", "received_at")
 DAY_S = 86_400
 LEAST_KNOWN = 0.9
 """part of the customers that must have been read for the sum of all to count"""
@@ -116,7 +117,7 @@ def read_meters(path: Path, transformer: str = "") -> Meters:
     cells: dict[tuple[int, str], tuple[float, float]] = {}
     durations: set[int] = set()
     names: list[str] = []
-    for row in read_csv(path, COLUMNS):
+    for row in read_csv(path, COLUMNS, optional=OPTIONAL):
         name, at = row.text("connection_id"), row.epoch_s("interval_start")
         if (at, name) in cells:
             raise row.wrong("interval_start", f"{name} has this interval twice")

@@ -17,6 +17,7 @@ import numpy as np
 from envelope.constraints.response_credit import without_credit
 from envelope.operation.clients import Clients
 from envelope.operation.measurements import Measured, Quantity
+from envelope.operation.plan_folders import mark_of
 from envelope.operation.relied_modes import ReliedMode, modes_since, relied_mode
 from envelope.problem import AsForecast, ConstantVar, Credit, FixedPowerFactor, Problem, VoltVar, VoltWatt
 from envelope.schedule import findings
@@ -34,14 +35,23 @@ ENOUGH = 0.5
 
 
 async def following(
-    db: Connection, problem: Problem, clients: Mapping[str, Clients], measured: Sequence[Measured]
+    db: Connection,
+    problem: Problem,
+    clients: Mapping[str, Clients],
+    measured: Sequence[Measured],
+    *,
+    plan: str = "",
 ) -> tuple[bool, ...] | None:
-    """Return for each connection whether its inverters are credited; None where nothing is relied on."""
+    """Return for each connection whether its inverters are credited; None where nothing is relied on.
+
+    plan: name of the plan's folder below `feeders`; empty: the server's own.
+    """
     relied = relied_mode(problem)
     if relied is None:
         return None
-    telling = await _after_adoption(db, problem, measured)
-    refuted = contradicted(problem, telling, set(json.loads(await marks.value(db, MARK) or "[]")))
+    telling = await _after_adoption(db, problem, measured, plan)
+    known = set(json.loads(await marks.value(db, mark_of(MARK, plan)) or "[]"))
+    refuted = contradicted(problem, telling, known)
     found = []
     for name in problem.connection_id:
         counts = name not in relied.connections
@@ -49,19 +59,20 @@ async def following(
     return tuple(found)
 
 
-async def record_contradicted(db: Connection, problem: Problem, measured: Sequence[Measured]) -> None:
+async def record_contradicted(db: Connection, problem: Problem, measured: Sequence[Measured], plan: str = "") -> None:
     """Keep which connections' measurements have contradicted the mode, beyond the time that measurements are read."""
-    before = await marks.value(db, MARK) or "[]"
+    mark = mark_of(MARK, plan)
+    before = await marks.value(db, mark) or "[]"
     known = set(json.loads(before))
-    telling = await _after_adoption(db, problem, measured)
+    telling = await _after_adoption(db, problem, measured, plan)
     found = set[str]() if relied_mode(problem) is None else contradicted(problem, telling, known)
     if (after := json.dumps(sorted(found))) != before:
-        await marks.put(db, MARK, after)
+        await marks.put(db, mark, after)
 
 
-async def _after_adoption(db: Connection, problem: Problem, measured: Sequence[Measured]) -> list[Measured]:
+async def _after_adoption(db: Connection, problem: Problem, measured: Sequence[Measured], plan: str) -> list[Measured]:
     """Return the measurements of the time in which devices have adopted the published mode."""
-    since = await modes_since(db)
+    since = await modes_since(db, plan)
     return [] if since is None else [one for one in measured if one.start >= since + problem.adoption_s]
 
 

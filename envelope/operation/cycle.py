@@ -88,13 +88,13 @@ class Cycle(RoundEndings):
             wrong = str(refused)
         async with self.db.read() as db:
             wrong = wrong or await plants.unknown(db, self.plants)
-            is_known = await plants.known(db) == self.plants
+            is_known = await plants.known(db, self.plan) == self.plants
             judged = await plants.judge(db, self.plants, measured, now)
         self.notes = (*self.notes, *(one.sentence() for one in judged))
         if self.plants or before or wrong or not is_known:
             async with self.db.write() as db:
-                await plants.keep(db, self.plants)
-                await plants.set_plant_alarms(db, judged, wrong, now)
+                await plants.keep(db, self.plants, self.plan)
+                await plants.set_plant_alarms(db, judged, wrong, now, plan=self.plan)
 
     async def _round(self, now: int) -> Outcome:
         state = await asyncio.to_thread(self.operating_state)
@@ -141,7 +141,7 @@ class Cycle(RoundEndings):
         if state.stage_in(self.server_mode) is Stage.PUBLISH:
             return True
         async with self.db.read() as db:
-            return bool(await published_run(db))
+            return bool(await published_run(db, self.plan))
 
     async def _read_problem(self, now: int) -> Exception | None:
         """Read the plan's problem; return an error, which counts only once the assumptions are seen to hold."""
@@ -164,7 +164,7 @@ class Cycle(RoundEndings):
             if self.inputs.switched:
                 return [ViolatedAssumption(SWITCHED, self.inputs.switched)], ()
             measured = await self.assumptions.read_measurements(db, self.problem, now)
-            since = await published_since(db)
+            since = await published_since(db, self.plan)
         if since is None:
             return violated, measured
         comparable = [one for one in measured if one.start >= since]
@@ -176,9 +176,9 @@ class Cycle(RoundEndings):
         """Publish the latest run; first a new one where the problem is another one."""
         hold = state.mode is Mode.HOLD
         async with self.db.read() as db:
-            run = await published_run(db)
+            run = await published_run(db, self.plan)
             clients = await clients_at(db, stated.connection_id)
-            follows = await credit_check.following(db, stated, clients, measured)
+            follows = await credit_check.following(db, stated, clients, measured, plan=self.plan)
             problem = await self._as_seen(db, stated, (clients, follows, state), now)
             planned = await counted(db, set(problem.connection_id), span_of(problem), now)
         no_client = [

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from envelope.operation.plan_folders import all_in
 from gridmodel.meter_data.store import MeasurementStore
 from gridmodel.meter_data.upkeep import erase, forget_before
 
@@ -40,11 +41,11 @@ async def work(state: State) -> None:
 
 def _forget_records(state: State, now: int) -> None:
     """Delete inputs of published numbers that are older than the settings keep them."""
-    folder = Path(state.settings.operator.token_file).with_name(RECORDS)
-    if folder.is_dir():
-        from envelope.operation.run_store import RunStore
+    for plan in all_in(Path(state.settings.operator.token_file).parent):
+        if (plan / RECORDS).is_dir():
+            from envelope.operation.run_store import RunStore
 
-        RunStore(folder).forget_before(now - state.settings.engine.records_s)
+            RunStore(plan / RECORDS).forget_before(now - state.settings.engine.records_s)
 
 
 def forget_old(store: MeasurementStore, before: int) -> int:
@@ -60,12 +61,12 @@ async def erase_connection(settings: Settings, connection_id: str) -> int:
 def _erase(settings: Settings, connection_id: str) -> int:
     store = MeasurementStore(settings.measurements.folder)
     count = erase(store, connection_id) if store.exists else 0
-    folder = Path(settings.operator.token_file).parent
-    # The next round makes it anew, without the connection's readings.
-    (folder / "envelope-forecast.npz").unlink(missing_ok=True)
-    if (folder / RECORDS).is_dir():
-        from envelope.operation.run_erasure import erase_forecasts
-        from envelope.operation.run_store import RunStore
+    for plan in all_in(Path(settings.operator.token_file).parent):
+        # The next round makes it anew, without the connection's readings.
+        (plan / "envelope-forecast.npz").unlink(missing_ok=True)
+        if (plan / RECORDS).is_dir():
+            from envelope.operation.run_erasure import erase_forecasts
+            from envelope.operation.run_store import RunStore
 
-        count += erase_forecasts(RunStore(folder / RECORDS), connection_id)
+            count += erase_forecasts(RunStore(plan / RECORDS), connection_id)
     return count

@@ -6,6 +6,7 @@ A plan that was made of another extract of the feeder waits until that extract's
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 
 from envelope.field_rules import BadProblem
@@ -15,6 +16,7 @@ from envelope.operation.clients import Sharing
 from envelope.operation.cycle import Cycle
 from envelope.operation.extract import Extract
 from envelope.operation.model_in_use import ChangedMeanwhile, ModelInUse
+from envelope.operation.plan_folders import name_of, planned_in, server_of
 from envelope.operation.release import Gate
 from envelope.operation.rolling_plan import RollingPlan
 from envelope.problem import Problem, plan_file
@@ -77,6 +79,7 @@ class PlanSource:
     def apply_to(self, cycle: Cycle, now: int) -> Problem:
         """Return the plan's problem at a time, and set the plan's options of publication in the cycle."""
         found = self.plan(now)
+        refuse_shared(self.folder, found.problem.connection_id)
         cycle.hysteresis_w, cycle.randomize_relaxing_s = found.hysteresis_w, found.randomize_relaxing_s
         cycle.sharing = Sharing(found.sharing, found.devices)
         cycle.model = in_use(self.folder)[1]
@@ -142,6 +145,39 @@ class PlanSource:
             return plan_file.read(self.path).feeder
         except BadProblem:
             return self.path.name
+
+
+def connections_of_others(folder: Path, *, before: bool = False) -> dict[str, str]:
+    """Return the connections of the server's other plans, each with the name of its plan's folder.
+
+    before: of those only that come before this one, the server's own first, then by name.
+    """
+    found: dict[str, str] = {}
+    for other in planned_in(server_of(folder)):
+        if other == folder:
+            if before:
+                break
+            continue
+        path = other / plan_file.FILE
+        try:
+            found |= dict.fromkeys(_connections(path, stamp_of([path])), name_of(other))
+        except BadProblem:  # its own rounds say so
+            continue
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _connections(path: Path, stamp: Stamp) -> tuple[str, ...]:
+    """Return the connections of a plan; stamp: of its file."""
+    return plan_file.read(path).connection_id
+
+
+def refuse_shared(folder: Path, names: Iterable[str]) -> None:
+    """Refuse a plan with a connection that a plan before it has already."""
+    others = connections_of_others(folder, before=True)
+    if shared := [name for name in names if name in others]:
+        where = others[shared[0]] or "the server's own plan"
+        raise BadProblem(f"connection_id: {shared[0]} is in {where} too, which comes first; a connection has one plan")
 
 
 def in_use(folder: Path) -> tuple[Path, str]:

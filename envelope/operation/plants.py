@@ -17,6 +17,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from envelope.operation.measurements import Measured, Quantity
+from envelope.operation.plan_folders import FEEDERS, mark_of
 from envelope.operation.round_alarms import SETPOINT
 from gridmodel.readers.encodings import encoding_of
 from sep2.errors import BadRequest
@@ -96,15 +97,23 @@ def parsed(text: str) -> tuple[Plant, ...]:
     return tuple(found.values())
 
 
-async def known(db: Connection) -> tuple[Plant, ...]:
-    """Return the plants as the latest round read them."""
-    return tuple(Plant(*one) for one in json.loads(await marks.value(db, MARK) or "[]"))
+async def known(db: Connection, plan: str | None = None) -> tuple[Plant, ...]:
+    """Return the plants as the latest rounds read them.
+
+    plan: of this plan only, by its folder's name below `feeders`, empty for the server's own; None: of all plans.
+    """
+    if plan is None:
+        several = list((await marks.starting_with(db, MARK)).values())
+    else:
+        several = [await marks.value(db, mark_of(MARK, plan)) or "[]"]
+    return tuple(Plant(*one) for said in several for one in json.loads(said))
 
 
-async def keep(db: Connection, plants: Sequence[Plant]) -> None:
-    """Have these plants count as such."""
-    if (after := json.dumps(plants)) != (await marks.value(db, MARK) or "[]"):
-        await marks.put(db, MARK, after)
+async def keep(db: Connection, plants: Sequence[Plant], plan: str = "") -> None:
+    """Have these plants count as those of a plan."""
+    mark = mark_of(MARK, plan)
+    if (after := json.dumps(plants)) != (await marks.value(db, mark) or "[]"):
+        await marks.put(db, mark, after)
 
 
 async def unknown(db: Connection, plants: Sequence[Plant]) -> str:
@@ -115,14 +124,20 @@ async def unknown(db: Connection, plants: Sequence[Plant]) -> str:
     return ""
 
 
-async def set_plant_alarms(db: Connection, judged: Sequence[PlantJudgement], wrong: str, now: int) -> None:
-    """Have the alarms stand about plants beyond their set-points, and about a list that is wrong."""
+async def set_plant_alarms(
+    db: Connection, judged: Sequence[PlantJudgement], wrong: str, now: int, *, plan: str = ""
+) -> None:
+    """Have the alarms stand about a plan's plants beyond their set-points, and about a list that is wrong."""
+    file = f"{FEEDERS}/{plan}/{FILE}" if plan else FILE
+    own = {one.plant.connection_id for one in judged}
+    others = {one.connection_id for one in await known(db)} - own
     wanted = {one.plant.connection_id: Wanted(one.detail) for one in judged if one.detail}
     hidden = {one.plant.connection_id for one in judged if not one.is_known}
     for row in await alarms.standing_of(db, SETPOINT):
-        if row.subject in hidden:
+        is_other = row.subject in others or (row.subject.endswith(FILE) and row.subject != file)
+        if row.subject in hidden or is_other:
             wanted[row.subject] = Wanted(row.detail)
-    await set_alarms(db, SETPOINT, wanted | ({FILE: Wanted(wrong)} if wrong else {}), now)
+    await set_alarms(db, SETPOINT, wanted | ({file: Wanted(wrong)} if wrong else {}), now)
 
 
 async def judge(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import getpass
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,7 +33,8 @@ from envelope.operation.load_forecast import FILE as FORECAST
 from envelope.operation.load_forecast import maker_of
 from envelope.operation.mode import Mode, OperatingState, Stage, StaticLimits
 from envelope.operation.model_in_use import BadModelFile
-from envelope.operation.plan_source import PlanSource, in_use
+from envelope.operation.plan_folders import name_of
+from envelope.operation.plan_source import PlanSource, connections_of_others, in_use
 from envelope.operation.publication_terms import SOURCE
 from envelope.operation.restrictions import HoldingDown, held_down
 from envelope.operation.rolling_plan import RollingPlan
@@ -84,7 +86,7 @@ class EngineStatus(NamedTuple):
 
 @dataclass(frozen=True)
 class ServerView:
-    """A server's folder and database, read from outside the server's process or within it."""
+    """A plan's folder and the server's database, read from outside the server's process or within it."""
 
     folder: Path
     settings: Settings
@@ -126,10 +128,10 @@ class ServerView:
         """Return what is in force."""
         async with self._open() as database, database.read() as db:
             now, saved = await self._now(db), self.plan()
-            names = saved.connection_id if saved is not None else await static_limits.names_of(db, None, now)
+            names = saved.connection_id if saved is not None else await self._names(db, now)
             rows = [await status_of(db, name, now) for name in names]
             raised = [row for row in await alarms.standing(db) if row.code in CODES]
-            run = await published_run(db)
+            run = await published_run(db, name_of(self.folder))
             return EngineStatus(now, [row for row in rows if row is not None], raised, run)
 
     async def latest_round(self) -> Round | None:
@@ -214,7 +216,7 @@ class ServerView:
 
     async def _static_limits(self, db: Connection, which: StaticLimits, now: int) -> dict[str, Limits]:
         saved = self.plan()
-        names = saved.connection_id if saved is not None else await static_limits.names_of(db, None, now)
+        names = saved.connection_id if saved is not None else await self._names(db, now)
         basis = static_limits.FeederBasis()
         if saved is not None:
             devices = await asyncio.to_thread(plan_file.devices_of, saved.feeder)
@@ -232,6 +234,10 @@ class ServerView:
             if net_to_device.is_whole(limits):
                 found[name] = limits
         return found
+
+    async def _names(self, db: Connection, now: int) -> Sequence[str]:
+        """Return the connections that have an envelope of no other plan."""
+        return await static_limits.names_of(db, None, now, besides=partial(connections_of_others, self.folder))
 
     async def _now(self, db: Connection) -> int:
         if self.now is not None:

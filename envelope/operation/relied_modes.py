@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from envelope.operation.clients import Clients
+from envelope.operation.plan_folders import mark_of
 from envelope.problem import ConstantVar, Credit, FixedPowerFactor, Problem, VoltVar, VoltWatt
 from gridmodel.flow import inverters
 from sep2.operations.controls import limits_of
@@ -59,9 +60,15 @@ def _names(names: tuple[str, ...], where: Any) -> frozenset[str]:
     return frozenset(name for name, is_so in zip(names, where.tolist(), strict=True) if is_so)
 
 
-async def publish_modes(db: Connection, problem: Problem, clients: Mapping[str, Clients], now: int) -> None:
-    """Write the modes that limits rely on into each connection's default, and withdraw those of an earlier plan."""
-    relied, before = relied_mode(problem), json.loads(await marks.value(db, MARK) or "{}")
+async def publish_modes(
+    db: Connection, problem: Problem, clients: Mapping[str, Clients], now: int, *, plan: str = ""
+) -> None:
+    """Write the modes that limits rely on into each connection's default, and withdraw those of an earlier plan.
+
+    plan: name of the plan's folder below `feeders`; empty: the server's own.
+    """
+    mark = mark_of(MARK, plan)
+    relied, before = relied_mode(problem), json.loads(await marks.value(db, mark) or "{}")
     after: dict[str, dict[str, Any]] = {}
     for column, name in enumerate(problem.connection_id):
         row = await connections.by_name(db, name)
@@ -75,13 +82,13 @@ async def publish_modes(db: Connection, problem: Problem, clients: Mapping[str, 
         if said:
             after[str(group)] = said
     if after != before:
-        await marks.put(db, MARK, json.dumps(after, sort_keys=True))
-        await marks.put(db, SINCE_MARK, str(now))
+        await marks.put(db, mark, json.dumps(after, sort_keys=True))
+        await marks.put(db, mark_of(SINCE_MARK, plan), str(now))
 
 
-async def modes_since(db: Connection) -> int | None:
+async def modes_since(db: Connection, plan: str = "") -> int | None:
     """Return the time of the latest change of the published modes; None: none are published."""
-    since = await marks.value(db, SINCE_MARK)
+    since = await marks.value(db, mark_of(SINCE_MARK, plan))
     return None if since is None else int(since)
 
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from envelope.field_rules import BadProblem
+from envelope.operation.plan_folders import planned_in
 from envelope.problem import Problem, plan_file
 from envelope.schedule import EnvelopeSchedule
 from gridmodel.errors import GridError
@@ -37,18 +38,27 @@ _DIRECTIONS = (_Direction("export", "gen_limit_w", "max_gen_w"), _Direction("imp
 
 
 class PlanScreens:
-    """The screens of the plan in the server's folder."""
+    """The screens of the plans in the server's folder."""
 
     def review(self, settings: Settings, asked: ReviewAsked) -> Sequence[ScreenResult]:
         """Return the results of `mapping`, `hosting_node` and `hosting_feeder`; `cannot_tell` without a plan."""
-        path = Path(settings.operator.token_file).parent / plan_file.FILE
-        if not path.exists():
+        folders = planned_in(Path(settings.operator.token_file).parent)
+        if not folders:
             return no_engine(asked.ders, "no_plan", "there is no plan in the server's folder: sep2 envelope run")
-        try:
-            plan = plan_file.load(path)
-        except (BadProblem, GridError) as wrong:
-            return no_engine(asked.ders, "bad_plan", str(wrong)[:300])
-        return screen(plan.problem, asked)
+        found, left, wrong = list[ScreenResult](), list(asked.ders), ""
+        for folder in folders:
+            path = folder / plan_file.FILE
+            try:
+                names = set(plan_file.read(path).connection_id)
+                here = {one.der for one in left if one.connection in names}
+                if here:
+                    found += [one for one in screen(plan_file.load(path).problem, asked) if one.der in here]
+                    left = [one for one in left if one.der not in here]
+            except (BadProblem, GridError) as refused:
+                wrong = str(refused)[:300]
+        if wrong:
+            return [*found, *no_engine(left, "bad_plan", wrong)]
+        return [*found, *no_engine(left, "not_in_model", "its connection is not in the feeder of a plan")]
 
 
 SCREENS = PlanScreens()

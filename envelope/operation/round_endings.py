@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -112,7 +112,11 @@ class RoundEndings:
     problem: Problem | None = None
     """Latest problem that could be read."""
     folder: Path = Path()
-    """The server's folder, with the list of plants that have no IEEE 2030.5; without a name: there is none."""
+    """The plan's folder, with the list of plants that have no IEEE 2030.5; without a name: there is none."""
+    plan: str = ""
+    """Name of that folder below `feeders`; empty: the server's own."""
+    others: Callable[[], Collection[str]] = tuple
+    """Return the connections of the server's other plans."""
     plants: tuple[Plant, ...] = ()
     """Those of the latest round."""
     returning: Return = RETURN
@@ -166,7 +170,7 @@ class RoundEndings:
             found = await asyncio.to_thread(state_of_run, self.feeder, self.verified)
             async with self.db.write() as db:
                 await diagrams.keep(db, found, now)
-                await record_report(db, self.verified.schedule.run_id, self.verified.report)
+                await record_report(db, self.verified.schedule.run_id, self.verified.report, self.plan)
             self.unseen = False
         except (SepError, GridError, ArithmeticError, ValueError, IndexError):
             log.exception("envelope of %s: the expected state is not shown", self.feeder)
@@ -181,7 +185,8 @@ class RoundEndings:
             envelope = published = await publish(db, schedule, now, self._terms(verified, run))
             if left_out := self._left_out:
                 published = both(envelope, await self._issue_static(db, sorted(left_out), self.safe, now))
-            await record_run(db, schedule.run_id, adopted=now + problem.adoption_s, previous=run)
+            adopted = now + problem.adoption_s
+            await record_run(db, schedule.run_id, adopted=adopted, previous=run, plan=self.plan)
             await market_limits.record(db, self.feeder, verified, left_out, now=now)
             await note_plan(db, self.feeder, span_of(problem), now)
             await note_let_out(db, self.feeder, schedule, now)
@@ -263,15 +268,16 @@ class RoundEndings:
         if self.controllable is None:
             return
         stated = self.controllable.stated
-        await relied_modes.publish_modes(db, stated, await clients_at(db, stated.connection_id), now)
-        await credit_check.record_contradicted(db, stated, measured)
+        clients = await clients_at(db, stated.connection_id)
+        await relied_modes.publish_modes(db, stated, clients, now, plan=self.plan)
+        await credit_check.record_contradicted(db, stated, measured, self.plan)
 
     async def _publish_static(self, which: StaticLimits, violated: Sequence[ViolatedAssumption], now: int) -> Outcome:
         """Publish static limits for every connection; the last run is dropped and not returned to."""
         async with self.db.write() as db:
-            names = await static_limits.names_of(db, self.problem, now)
+            names = await static_limits.names_of(db, self.problem, now, besides=self.others)
             published = await self._issue_static(db, names, which, now)
-            await record_static(db, which)
+            await record_static(db, which, self.plan)
             await withdraw(db, self.feeder, now)
             await forget_plan(db, self.feeder, now)
             await clear_alarms(db, (FAILED, UNVERIFIED), self.feeder, now)

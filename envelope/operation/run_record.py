@@ -6,6 +6,7 @@ import json
 import math
 from typing import TYPE_CHECKING
 
+from envelope.operation.plan_folders import mark_of
 from envelope.operation.publication_terms import PublicationReport
 from sep2.store import audits, marks
 from sep2.store.connection import Connection
@@ -14,35 +15,39 @@ if TYPE_CHECKING:
     from envelope.verification import VerificationReport
 
 RUN_MARK, SINCE_MARK, REPORT_MARK = "envelope.run", "envelope.since", "envelope.report"
-"""Marks of the published run, the time since which every client has the engine's limits, and the verification."""
+"""Marks of a plan's published run, the time since which every client has the engine's limits, and the verification."""
 NO_RUN = "safe "
 """Prefix of the run mark while static limits are published."""
 
 
-async def published_run(db: Connection) -> str:
-    """Return the id of the published run; `NO_RUN` and their kind for static limits; empty before any publication."""
-    return await marks.value(db, RUN_MARK) or ""
+async def published_run(db: Connection, plan: str = "") -> str:
+    """Return the id of the published run; `NO_RUN` and their kind for static limits; empty before any publication.
+
+    plan: name of the plan's folder below `feeders`; empty: the server's own.
+    """
+    return await marks.value(db, mark_of(RUN_MARK, plan)) or ""
 
 
-async def published_since(db: Connection) -> int | None:
+async def published_since(db: Connection, plan: str = "") -> int | None:
     """Return the time since which every client has limits of the engine; None: not yet."""
-    since = await marks.value(db, SINCE_MARK)
+    since = await marks.value(db, mark_of(SINCE_MARK, plan))
     return None if since is None else int(since)
 
 
-async def record_run(db: Connection, run: str, *, adopted: int, previous: str) -> None:
+async def record_run(db: Connection, run: str, *, adopted: int, previous: str, plan: str = "") -> None:
     """Record that a run is published; adopted: when clients have adopted it, counted if they had none before."""
-    if previous.startswith(NO_RUN) or await marks.value(db, SINCE_MARK) is None:
-        await marks.put(db, SINCE_MARK, str(adopted))
-    await marks.put(db, RUN_MARK, run)
+    since = mark_of(SINCE_MARK, plan)
+    if previous.startswith(NO_RUN) or await marks.value(db, since) is None:
+        await marks.put(db, since, str(adopted))
+    await marks.put(db, mark_of(RUN_MARK, plan), run)
 
 
-async def record_static(db: Connection, which: str) -> None:
+async def record_static(db: Connection, which: str, plan: str = "") -> None:
     """Record that static limits of this kind are published."""
-    await marks.put(db, RUN_MARK, f"{NO_RUN}{which}")
+    await marks.put(db, mark_of(RUN_MARK, plan), f"{NO_RUN}{which}")
 
 
-async def record_report(db: Connection, run: str, report: VerificationReport) -> None:
+async def record_report(db: Connection, run: str, report: VerificationReport, plan: str = "") -> None:
     """Record the verification of a run, for the operator's pages."""
     names = ("scenarios", "violating", "over_v", "under_v", "overload_percent")
     corners = [
@@ -57,7 +62,7 @@ async def record_report(db: Connection, run: str, report: VerificationReport) ->
         "corners": corners,
         "beside": report.contingency_sentence(),
     }
-    await marks.put(db, REPORT_MARK, json.dumps(said))
+    await marks.put(db, mark_of(REPORT_MARK, plan), json.dumps(said))
 
 
 def _plain(value: float) -> float | int:

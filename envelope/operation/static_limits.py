@@ -5,7 +5,7 @@ As `publication`, in three passes: collect, decide, issue.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -110,9 +110,17 @@ class _State(NamedTuple):
 Collected = tuple[ConnectionBasis, dict[Recipient, _State]]
 
 
-async def names_of(db: Connection, problem: Problem | None, now: int) -> Sequence[str]:
-    """Return the connections of a feeder; where its plan cannot be read, those that have an envelope."""
-    return problem.connection_id if problem is not None else await evidence.limited(db, SOURCE, now)
+async def names_of(
+    db: Connection, problem: Problem | None, now: int, *, besides: Callable[[], Collection[str]] = tuple
+) -> Sequence[str]:
+    """Return the connections of a feeder; where its plan cannot be read, those that have an envelope.
+
+    besides: returns the connections of other plans, which are not among these.
+    """
+    if problem is not None:
+        return problem.connection_id
+    others = set(besides())
+    return [name for name in await evidence.limited(db, SOURCE, now) if name not in others]
 
 
 def firm_in(names: Sequence[str], fields: Mapping[str, Any]) -> dict[str, Limits]:

@@ -114,10 +114,8 @@ def calculated(problem: Problem) -> EnvelopeSchedule:
     if not isinstance(problem.reduced, Divided):
         return calculate(problem)
     from envelope.medium_voltage.divided import coordinated
-    from envelope.medium_voltage.whole_network import schedule_of
 
-    whole, coordination, intervals = coordinated(problem)
-    return intervals.marked(schedule_of(whole.network, coordination))
+    return coordinated(problem).schedule()
 
 
 def scaled_down(

@@ -1,7 +1,7 @@
-"""The engine inside the server: rounds over the plan in its folder, at every step and when a file changes.
+"""The engine inside the server: rounds over the plans in its folder, at every step and when a file changes.
 
-A plan that rolls never ends: each round begins at the present step. While readings or SCADA are fresh, there are rounds
-within a step too.
+Rounds of several plans take turns. A plan that rolls never ends: each round begins at the present step. While readings
+or SCADA are fresh, there are rounds within a step too.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from envelope.operation.load_forecast import FILE as FORECAST
 from envelope.operation.load_forecast import maker_of
 from envelope.operation.mode import Mode
 from envelope.operation.outage_return import Return
-from envelope.operation.plan_source import PlanSource, Stamp, stamp_of
+from envelope.operation.plan_folders import name_of, planned_in
+from envelope.operation.plan_source import PlanSource, Stamp, connections_of_others, stamp_of
 from envelope.operation.release import Gate
 from envelope.operation.rolling_plan import RollingPlan
 from envelope.operation.round_outcome import Outcome
@@ -45,11 +46,34 @@ RETRY_S = 300
 
 
 async def work(state: State) -> None:
-    """Run rounds over the plan in the server's folder, once there is one."""
-    folder = Path(state.settings.operator.token_file).parent
+    """Run rounds over each plan in the server's folder and below it, from when there is one."""
+    server, turn = Path(state.settings.operator.token_file).parent, asyncio.Lock()
+    tasks: dict[Path, asyncio.Task[None]] = {}
+    try:
+        while True:
+            for folder in await asyncio.to_thread(planned_in, server):
+                if folder not in tasks:
+                    tasks[folder] = asyncio.create_task(_rounds_in(state, folder, turn))
+            for task in tasks.values():
+                if task.done():
+                    task.result()
+            await asyncio.sleep(POLL_S)
+    finally:
+        for task in tasks.values():
+            task.cancel()
+        await asyncio.gather(*tasks.values(), return_exceptions=True)
+
+
+def progress_of(folder: Path) -> str:
+    """Return the key of a plan's progress in the server's state."""
+    name = name_of(folder)
+    return f"{NAME} {name}" if name else NAME
+
+
+async def _rounds_in(state: State, folder: Path, turn: asyncio.Lock) -> None:
+    """Run rounds over one plan. turn: held during a round, so that one feeder is calculated at a time."""
     path = folder / plan.FILE
-    await _changed([path], stamp=(None,))
-    state.reached[NAME] = NOTHING_YET
+    state.reached[progress_of(folder)] = NOTHING_YET
     engine = state.settings.engine
     store = MeasurementStore(state.settings.measurements.folder)
     feeder = await asyncio.to_thread(lambda: PlanSource(folder).feeder)
@@ -72,30 +96,38 @@ async def work(state: State) -> None:
         calendar=partial(outage_calendar.read, folder),
         waiting=source.waiting,
         folder=folder,
+        plan=name_of(folder),
+        others=partial(connections_of_others, folder),
         returning=Return(engine.return_s, engine.cold_load_times),
     )
     names = mode.FILE, model_in_use.FILE, outage_calendar.FILE, plants.FILE
     files = [path, *(folder / name for name in names), store.folder / SWITCHED]
-    await rounds(state, cycle, files)
+    await rounds(state, cycle, files, turn)
 
 
-async def rounds(state: State, cycle: Cycle, files: list[Path]) -> None:
+async def rounds(state: State, cycle: Cycle, files: list[Path], turn: asyncio.Lock) -> None:
     """Run a round now, at the start of every step, and when a file changes; the server's clock waits for each."""
+    progress = progress_of(cycle.folder)
     while True:
         stamp, now, steps = stamp_of(files), state.clock.now(), state.clock.steps
         # One of the servers on a database runs rounds; another one that takes over continues at once.
         leads = await state.db.leads()
-        outcome = await cycle.run_once(now) if leads else None
+        outcome = await _in_turn(cycle, turn, now) if leads else None
         due = next_due(cycle, outcome, now, state.settings.engine.fast_round_s)
         if due is None:
-            state.reached.pop(NAME, None)
+            state.reached.pop(progress, None)
             await _changed(files, stamp)
-            state.reached[NAME] = state.clock.now() - 1
+            state.reached[progress] = state.clock.now() - 1
         else:
             # Nothing is due before the next step begins.
-            state.reached[NAME] = due - 1
+            state.reached[progress] = due - 1
             more = [] if leads else [_takes_over(state)]
             await _first([state.clock.sleep_until(due, steps=steps), _changed(files, stamp), *more])
+
+
+async def _in_turn(cycle: Cycle, turn: asyncio.Lock, now: int) -> Outcome:
+    async with turn:
+        return await cycle.run_once(now)
 
 
 def next_due(cycle: Cycle, outcome: Outcome | None, now: int, fast_s: int = NEVER_S) -> int | None:

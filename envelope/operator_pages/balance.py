@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta, Struct
 
-from sep2.errors import NotFound
 from sep2.operations import readings
 from sep2.operations.diagrams import WATT
+from sep2.operations.territory import UnknownPlace
 from sep2.rest.route import Request, Route
 from sep2.rest.types import Asked
 from sep2.rules.roles import VIEWER
@@ -25,10 +25,6 @@ LATE_S = 1800
 MOST_BUCKETS = 100_000
 EXPLAINED = (-0.02, 0.12)
 """Share of the energy that meters of connections may leave open: losses, and their errors (assumed)."""
-
-
-class NoSuchPlace(NotFound):
-    """There is no place of that name."""
 
 
 class BalanceQuery(Asked, frozen=True, kw_only=True):
@@ -61,7 +57,7 @@ async def show_balance(rq: Request, asked: BalanceQuery) -> Balance:
     """Power through a transformer by its own meter, and by the meters of its connections."""
     place = await territory.shown(rq.db, asked.place)
     if place is None:
-        raise NoSuchPlace(asked.place[:60])
+        raise UnknownPlace(asked.place[:60])
     until = (rq.now - LATE_S) // STEP_S * STEP_S
     span = until - STEP_S, until
     of = Of(place_id=place.id, uoms=(WATT,), site_only=True)

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from sep2.rest.types import Asked, Text
 
 ModeName = Literal["active", "contract", "hold"]
 StageName = Literal["shadow", "advise", "publish"]
 SafeName = Literal["defaults", "contract"]
+
+
+FeederName = Annotated[str, Meta(max_length=200)]
+"""the plan's folder below `feeders`; empty: the plan in the server's own folder"""
+
+
+class OfFeeder(Asked, frozen=True, kw_only=True):
+    """One of the server's plans."""
+
+    feeder: FeederName = ""
 
 
 class PlanStatus(Struct, frozen=True, kw_only=True):
@@ -77,9 +87,11 @@ class EngineStatus(Struct, frozen=True, kw_only=True):
     solver: str
     verification: str
     corners: list[CornerFigures]
+    feeders: list[str]
+    """names of the further feeders, each with a plan of its own"""
 
 
-class Evaluation(Asked, frozen=True, kw_only=True):
+class Evaluation(OfFeeder, frozen=True, kw_only=True):
     """Decision about the engine, to be evaluated; a field that is absent stays."""
 
     mode: ModeName | None = None

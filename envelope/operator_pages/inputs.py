@@ -10,6 +10,8 @@ from msgspec import Meta, Struct
 
 from envelope.operation import outage_calendar
 from envelope.operation.outage_calendar import Entry, entry_of
+from envelope.operator_pages.bodies import FeederName, OfFeeder
+from envelope.operator_pages.models import folder_of
 from sep2.errors import BadRequest, NotFound
 from sep2.rest.route import Request, Route
 from sep2.rest.types import Asked, Done, Listed, Span, Text
@@ -76,7 +78,13 @@ class PlannedOutage(Struct, frozen=True, kw_only=True):
     note: str
 
 
-class NewOutage(Asked, frozen=True, kw_only=True):
+class PlannedOutageQuery(Span, frozen=True, kw_only=True):
+    """Which part of a plan's calendar."""
+
+    feeder: FeederName = ""
+
+
+class NewOutage(OfFeeder, frozen=True, kw_only=True):
     """Planned switching or an outage."""
 
     start: Epoch
@@ -85,7 +93,7 @@ class NewOutage(Asked, frozen=True, kw_only=True):
     note: Text
 
 
-class OutageToRemove(Asked, frozen=True, kw_only=True):
+class OutageToRemove(OfFeeder, frozen=True, kw_only=True):
     """The entry with these times and this subject."""
 
     start: Epoch
@@ -142,13 +150,9 @@ def announce_switching(folder: Path) -> None:
     (folder / SWITCHED).touch()
 
 
-def _folder(rq: Request) -> Path:
-    return Path(rq.state.settings.operator.token_file).parent
-
-
-async def list_outages(rq: Request, asked: Span) -> Listed[PlannedOutage]:
+async def list_outages(rq: Request, asked: PlannedOutageQuery) -> Listed[PlannedOutage]:
     """Planned switching and outages, by their start."""
-    found = await asyncio.to_thread(outage_calendar.read, _folder(rq))
+    found = await asyncio.to_thread(outage_calendar.read, folder_of(rq.state, asked.feeder))
     items = [_shown(one) for one in found[: asked.limit]]
     return Listed(total=len(found), items=items)
 
@@ -156,7 +160,7 @@ async def list_outages(rq: Request, asked: Span) -> Listed[PlannedOutage]:
 async def add_outage(rq: Request, asked: NewOutage) -> PlannedOutage:
     """The entry, which the next round obeys in advance."""
     made = entry_of(asked.start, asked.end, asked.what, asked.note)
-    folder = _folder(rq)
+    folder = folder_of(rq.state, asked.feeder)
     known = await asyncio.to_thread(outage_calendar.read, folder)
     kept = [one for one in known if one[:4] != made[:4]]
     rq.after.append(lambda: asyncio.to_thread(outage_calendar.write, folder, [*kept, made]))
@@ -165,7 +169,7 @@ async def add_outage(rq: Request, asked: NewOutage) -> PlannedOutage:
 
 async def remove_outage(rq: Request, asked: OutageToRemove) -> Done:
     """The entry is gone."""
-    folder = _folder(rq)
+    folder = folder_of(rq.state, asked.feeder)
     known = await asyncio.to_thread(outage_calendar.read, folder)
     kept = [one for one in known if (one.start, one.end, one.what) != (asked.start, asked.end, asked.what)]
     if len(kept) == len(known):

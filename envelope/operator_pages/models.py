@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
+from envelope.operation import plan_folders
+from envelope.operator_pages.bodies import OfFeeder
 from sep2.errors import Conflict
 from sep2.rest.route import Request
-from sep2.rest.types import Asked, Nothing, Text
+from sep2.rest.types import Text
 
 if TYPE_CHECKING:
     from envelope.operation.extract import Extract
@@ -71,7 +73,7 @@ class ModelShown(Struct, frozen=True, kw_only=True):
     """null: the files at the feeder's place are those in use"""
 
 
-class TakeModel(Asked, frozen=True, kw_only=True):
+class TakeModel(OfFeeder, frozen=True, kw_only=True):
     """Take the later extract's model into use."""
 
     reason: Text
@@ -89,9 +91,9 @@ class ModelTaken(Struct, frozen=True, kw_only=True):
     untouched: int
 
 
-async def show_model(rq: Request, asked: Nothing) -> ModelShown | None:
+async def show_model(rq: Request, asked: OfFeeder) -> ModelShown | None:
     """The network model that limits rest on, and what a later extract of the feeder would change; null: none yet."""
-    return await asyncio.to_thread(_shown, folder_of(rq.state))
+    return await asyncio.to_thread(_shown, folder_of(rq.state, asked.feeder))
 
 
 async def take_model(rq: Request, asked: TakeModel) -> ModelTaken:
@@ -101,7 +103,7 @@ async def take_model(rq: Request, asked: TakeModel) -> ModelTaken:
     """
     from envelope.operation.extract import taken
 
-    folder = folder_of(rq.state)
+    folder = folder_of(rq.state, asked.feeder)
     found = await asyncio.to_thread(_later, folder)
     if found.problem:
         raise UnusableExtract(f"{found.feeder}: {found.problem}")
@@ -130,9 +132,9 @@ async def take_model(rq: Request, asked: TakeModel) -> ModelTaken:
     )
 
 
-def folder_of(state: Any) -> Path:
-    """Return the server's folder, in which the plan lies."""
-    return Path(state.settings.operator.token_file).parent
+def folder_of(state: Any, feeder: str = "") -> Path:
+    """Return the folder of one of the server's plans; feeder: its name below `feeders`, empty for the server's own."""
+    return plan_folders.folder_of(Path(state.settings.operator.token_file).parent, feeder)
 
 
 def _later(folder: Path) -> Extract:

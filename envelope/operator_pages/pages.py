@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from envelope.operator_pages.balance import Balance, BalanceQuery, show_balance
-from envelope.operator_pages.bodies import Decision, EngineStatus, Evaluation
+from envelope.operator_pages.bodies import Decision, EngineStatus, Evaluation, OfFeeder
 from envelope.operator_pages.models import ModelShown, TakeModel, show_model, take_model
 from envelope.operator_pages.routes import (
     decide,
@@ -38,9 +38,11 @@ CHOICES = {
 
 async def show_envelopes(visit: Visit) -> dict[str, Any]:
     """Return the values of the page: status, and the effect of a decision where one is asked for."""
-    status: EngineStatus = await visit.ask(show_engine)
+    feeder = visit.query.get("feeder", "")
+    status: EngineStatus = await visit.ask(show_engine, OfFeeder(feeder=feeder))
     found: dict[str, Any] = {
         "status": status,
+        "feeder": feeder,
         "choices": [(name, label) for name, (label, said) in CHOICES.items() if _changes(status, said)],
         "chosen": "",
         "refused": "",
@@ -48,24 +50,24 @@ async def show_envelopes(visit: Visit) -> dict[str, Any]:
         "body": "",
         "digest": "",
         "reason": visit.query.get("reason", ""),
-        "curtailed": await visit.ask(show_curtailed),
+        "curtailed": await visit.ask(show_curtailed, OfFeeder(feeder=feeder)),
         "may": visit.may(decide),
         "needs": visit.needs(decide),
         "most": MOST_ROWS,
     }
-    found |= await _model(visit)
+    found |= await _model(visit, feeder)
     chosen = visit.query.get("evaluate", "")
-    return found | (await _evaluated(visit, chosen) if chosen in CHOICES else {})
+    return found | (await _evaluated(visit, chosen, status) if chosen in CHOICES else {})
 
 
-async def _model(visit: Visit) -> dict[str, Any]:
+async def _model(visit: Visit, feeder: str) -> dict[str, Any]:
     """Return the network model in use, and what takes a later extract's instead."""
-    model: ModelShown | None = await visit.ask(show_model)
+    model: ModelShown | None = await visit.ask(show_model, OfFeeder(feeder=feeder))
     reason = visit.query.get("take", "").strip()
     found = {"model": model, "take": reason, "take_body": "", "may_take": visit.may(take_model)}
     if model is None or model.extract is None or model.extract.problem or not reason:
         return found
-    body = msgspec.json.encode(TakeModel(reason=reason, digest=model.extract.digest))
+    body = msgspec.json.encode(TakeModel(reason=reason, digest=model.extract.digest, feeder=feeder))
     return found | {"take_body": body.decode(), "needs_take": visit.needs(take_model)}
 
 
@@ -78,13 +80,12 @@ def _changes(status: EngineStatus, said: dict[str, str]) -> bool:
     return any(getattr(status, name) != value for name, value in said.items())
 
 
-async def _evaluated(visit: Visit, chosen: str) -> dict[str, Any]:
-    said: dict[str, Any] = dict(CHOICES[chosen][1])
+async def _evaluated(visit: Visit, chosen: str, status: EngineStatus) -> dict[str, Any]:
+    said: dict[str, Any] = CHOICES[chosen][1] | {"feeder": visit.query.get("feeder", "")}
     reason = visit.query.get("reason", "").strip()
     if said.get("abnormal"):
         said["abnormal"] = reason or said["abnormal"]
     if "approved" in said:
-        status: EngineStatus = await visit.ask(show_engine)
         said["approved"] = "" if status.round is None else status.round.waiting
     found = {"chosen": chosen, "label": CHOICES[chosen][0]}
     try:
@@ -105,14 +106,14 @@ async def _evaluated(visit: Visit, chosen: str) -> dict[str, Any]:
 
 async def overview_card(visit: Visit, about: str) -> dict[str, Any]:
     """Return the values of the panel on the overview."""
-    status: EngineStatus = await visit.ask(show_engine)
+    status: EngineStatus = await visit.ask(show_engine, OfFeeder())
     left = None if status.plan is None else status.plan.until - visit.now
     return {"status": status, "left_s": left, "is_active": status.mode == "active"}
 
 
 async def place_panel(visit: Visit, about: str) -> dict[str, Any] | None:
     """Return the values of the panel on the page of a place, and on that of the whole network."""
-    status: EngineStatus = await visit.ask(show_engine)
+    status: EngineStatus = await visit.ask(show_engine, OfFeeder())
     found: Balance | None = await visit.ask(show_balance, BalanceQuery(place=about)) if about else None
     balance = None if found is None or found.own_w is None else found
     return None if status.plan is None and balance is None else {"status": status, "balance": balance}
@@ -120,4 +121,4 @@ async def place_panel(visit: Visit, about: str) -> dict[str, Any] | None:
 
 async def report_section(visit: Visit, about: str) -> dict[str, Any]:
     """Return the values of the panel on the page of reports."""
-    return {"curtailed": await visit.ask(show_curtailed), "most": 20}
+    return {"curtailed": await visit.ask(show_curtailed, OfFeeder()), "most": 20}

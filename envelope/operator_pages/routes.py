@@ -11,6 +11,7 @@ import msgspec
 
 from envelope.operation import mode
 from envelope.operation.mode import Mode, OperatingState, ScopeKind, Stage, StaticLimits
+from envelope.operation.plan_folders import mark_of, names_in
 from envelope.operator_pages import balance, inputs
 from envelope.operator_pages.bodies import (
     ConnectionEffect,
@@ -21,6 +22,7 @@ from envelope.operator_pages.bodies import (
     DecisionEffect,
     EngineStatus,
     Evaluation,
+    OfFeeder,
     PlanStatus,
     RoundStatus,
     ScopeStatus,
@@ -29,7 +31,7 @@ from envelope.operator_pages.models import folder_of, show_model, take_model
 from sep2.errors import BadRequest
 from sep2.operations import plans
 from sep2.rest.route import Request, Route
-from sep2.rest.types import Done, Nothing
+from sep2.rest.types import Done
 from sep2.rules.roles import ENGINEER, OPERATOR, VIEWER
 from sep2.store import connections, groups, marks
 from sep2.store.connection import Connection
@@ -45,12 +47,12 @@ class NothingChanges(BadRequest):
     """The engine is operated like that already."""
 
 
-async def show_engine(rq: Request, asked: Nothing) -> EngineStatus:
+async def show_engine(rq: Request, asked: OfFeeder) -> EngineStatus:
     """Mode of the engine, its plan, its published run and the verification of that run."""
-    folder = folder_of(rq.state)
+    folder = folder_of(rq.state, asked.feeder)
     state = await asyncio.to_thread(mode.read, folder)
-    said = msgspec.json.decode(await marks.value(rq.db, REPORT_MARK) or "{}")
-    run = await marks.value(rq.db, RUN_MARK) or ""
+    said = msgspec.json.decode(await marks.value(rq.db, mark_of(REPORT_MARK, asked.feeder)) or "{}")
+    run = await marks.value(rq.db, mark_of(RUN_MARK, asked.feeder)) or ""
     is_safe = run.startswith(NO_RUN)
     published = f"safe limits: {run.removeprefix(NO_RUN)}" if is_safe else f"envelopes of run {run}" if run else ""
     is_same = said.get("run") == run
@@ -69,6 +71,7 @@ async def show_engine(rq: Request, asked: Nothing) -> EngineStatus:
         solver=said.get("solver", "") if is_same else "",
         verification=". ".join(filter(None, (said.get("sentence"), said.get("beside")))) if is_same else "",
         corners=msgspec.convert(said.get("corners", []), list[CornerFigures]) if is_same else [],
+        feeders=names_in(folder_of(rq.state)),
     )
 
 
@@ -127,7 +130,7 @@ def decided(before: OperatingState, asked: Evaluation | Decision) -> OperatingSt
 
 async def evaluate_decision(rq: Request, asked: Evaluation) -> DecisionEffect:
     """Limits of every connection now and after the next round, as the decision would make them; nothing changes."""
-    folder = folder_of(rq.state)
+    folder = folder_of(rq.state, asked.feeder)
     after = decided(await asyncio.to_thread(mode.read, folder), asked)
     await _refuse_unknown(rq, asked)
     view = await asyncio.to_thread(_view, rq, folder)
@@ -168,7 +171,7 @@ def _looseness(watts: int | None) -> float:
 
 async def decide(rq: Request, asked: Decision) -> Done:
     """The decision is written for the next round, which a running server makes at once."""
-    folder = folder_of(rq.state)
+    folder = folder_of(rq.state, asked.feeder)
     after = decided(await asyncio.to_thread(mode.read, folder), asked)
     await _refuse_unknown(rq, asked)
 
@@ -186,7 +189,7 @@ async def decide(rq: Request, asked: Decision) -> Done:
 async def _refuse_unknown(rq: Request, asked: Evaluation | Decision) -> None:
     """Refuse a run that does not wait, and a connection or group that is not registered."""
     if asked.approved is not None:
-        plan = await asyncio.to_thread(_plan, folder_of(rq.state))
+        plan = await asyncio.to_thread(_plan, folder_of(rq.state, asked.feeder))
         made = None if plan is None else await plans.latest_round(rq.db, plan.feeder)
         if made is None or not made.waiting or made.waiting != asked.approved:
             raise NotWaiting(f"approved: {asked.approved or 'empty'}; {made.waiting if made else 'nothing'} waits")
@@ -196,9 +199,9 @@ async def _refuse_unknown(rq: Request, asked: Evaluation | Decision) -> None:
         raise OneScope(f"group: {asked.group} does not exist")
 
 
-async def show_curtailed(rq: Request, asked: Nothing) -> CurtailedEnergy:
+async def show_curtailed(rq: Request, asked: OfFeeder) -> CurtailedEnergy:
     """Curtailed energy by connection, as the engine's ledger has it."""
-    return await asyncio.to_thread(_curtailed, folder_of(rq.state))
+    return await asyncio.to_thread(_curtailed, folder_of(rq.state, asked.feeder))
 
 
 def _curtailed(folder: Path) -> CurtailedEnergy:

@@ -14,6 +14,7 @@ import numpy as np
 from envelope.field_rules import UNKNOWN, BadProblem, InstanceOf, Numbers, OneOf, Rule, Strings, validate
 from envelope.problem.carried_feeder import PREFIX, Carried, carried_of, files_in_plan, unpacked
 from envelope.problem.feeder_files import EUROPEAN_LV, digest_of
+from envelope.problem.file_content import PLAN, content_of, not_a
 from envelope.problem.policies import Policy
 from envelope.problem.problem import Problem
 from envelope.problem.serialization import fields_id, from_plain, is_unsaid, run_id, to_plain
@@ -164,8 +165,15 @@ def read(path: Path) -> Saved:
         raise BadProblem(f"{path}: no such file") from None
     except BadProblem as wrong:
         raise BadProblem(f"{path}: {wrong.detail}") from None
-    except UNREADABLE as wrong:
-        raise BadProblem(f"{path}: not a plan that the engine saved ({type(wrong).__name__})") from None
+    except UNREADABLE:
+        raise BadProblem(_unreadable(path)) from None
+
+
+def _unreadable(path: Path) -> str:
+    """Why a file is no plan that can be read."""
+    if content_of(path) != PLAN:
+        return not_a(PLAN, path)
+    return f"{path}: this plan is damaged, or was not saved by the engine; save it anew"
 
 
 def _saved(path: Path, said: dict[str, Any], arrays: dict[str, Any]) -> Saved:

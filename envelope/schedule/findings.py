@@ -32,7 +32,7 @@ def infeasible(boxes: Sequence[Infeasibility], step_start: NDArray[np.int64], fi
             unit = "%" if box.names[row].startswith("overload") else "V"
             found.append(
                 f"{BASE}: the base load alone is {beyond[step, row]:.2f} {unit} beyond the limit:"
-                f" {box.names[row]}, {_clock(int(step_start[first + step]))};"
+                f" {box.names[row]}, {clock(int(step_start[first + step]))};"
                 f" {_counted(base)}; no flexible room where it would add"
             )
         if firm.any():
@@ -49,7 +49,8 @@ def _counted(broken: Mask) -> str:
     return f"{rows} {'limit' if rows == 1 else 'limits'} in {steps} of {len(broken)} intervals"
 
 
-def _clock(at: int) -> str:
+def clock(at: int) -> str:
+    """Epoch seconds as a person reads them, such as 2026-05-28 22:00 UTC."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 

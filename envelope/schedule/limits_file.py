@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from envelope.field_rules import BadProblem
 from envelope.problem import Direction
+from envelope.problem.file_content import HOW_TO_GET, LIMITS, content_of, not_a
 from envelope.schedule.codes import STATUS, special_bindings
 from envelope.schedule.schedule import Binding, EnvelopeSchedule
 from gridmodel.arrays import Index, Watts
@@ -26,7 +27,7 @@ COLUMNS = (
     "q_min_var", "q_max_var", "import_binding", "export_binding", "status", *ONE_VALUE,
 )  # fmt: skip
 UNREADABLE = (KeyError, ValueError, TypeError, OverflowError, EOFError)
-"""raised by pandas where a file is no table, or a column holds another type of value"""
+"""raised by pandas where a file is damaged, or a column holds another type of value"""
 
 
 def read(path: Path | str) -> EnvelopeSchedule:
@@ -39,16 +40,18 @@ def read(path: Path | str) -> EnvelopeSchedule:
     from envelope.schedule.table import load
 
     path = Path(path)
+    if not path.exists():
+        raise BadProblem(f"{path}: no such file")
+    if content_of(path) != LIMITS:
+        raise BadProblem(not_a(LIMITS, path))
     if path.suffix not in ENDINGS:
-        raise BadProblem(f"{path}: a limits file ends in {' or '.join(ENDINGS)}")
+        raise BadProblem(f"{path}: a limits file ends in {' or '.join(ENDINGS)}; rename it")
     try:
         return _Rows(load(path)).schedule()
-    except FileNotFoundError:
-        raise BadProblem(f"{path}: no such file") from None
     except BadProblem as wrong:
         raise BadProblem(f"{path}: {wrong.detail}") from None
-    except UNREADABLE as wrong:
-        raise BadProblem(f"{path}: not a limits file ({type(wrong).__name__}: {wrong})") from None
+    except UNREADABLE:
+        raise BadProblem(f"{path}: this limits file is damaged; {HOW_TO_GET[LIMITS]}") from None
 
 
 class _Rows:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from envelope.field_rules import BadProblem
 from envelope.schedule.codes import STATUS
 from envelope.schedule.columns import Column, Tabular
 
@@ -49,6 +50,8 @@ def _merged(table: pd.DataFrame) -> pd.DataFrame:
     return found
 
 
+TIME, DURATION = "a time such as 2026-05-28 00:00:00+00:00", "a duration such as 0 days 00:30:00"
+"""expected in a CSV file"""
 CATEGORIES = ("control_point", "import_binding", "export_binding", "status", "guarantee", "allocation", "pf_rule")
 
 
@@ -57,17 +60,42 @@ def load(path: Path) -> pd.DataFrame:
     if path.suffix == ".parquet":
         return pd.read_parquet(path)
     table = pd.read_csv(path, dtype={"connection_point": str, "run_id": str})
-    table["start"] = pd.to_datetime(table["start"], utc=True).astype("datetime64[ns, UTC]")
-    table["duration"] = pd.to_timedelta(table["duration"])
-    for name in table.columns:
-        if name.endswith("_w"):
-            table[name] = table[name].astype("int64")
-        elif name.endswith("_var"):
-            table[name] = table[name].astype("Int64")
-        elif name in CATEGORIES:
-            known = list(STATUS) if name == "status" else None
-            table[name] = pd.Categorical(table[name].astype(str), categories=known)
-    return table.astype({"margin_v": "float32"})
+    return table.assign(**{name: _from_text(table[name]) for name in table.columns})
+
+
+def _from_text(column: pd.Series[Any]) -> Any:
+    """A column of a CSV file with its type in the table; BadProblem: row, column and value that it can not be."""
+    name = str(column.name)
+    if name == "start":
+        return _converted(column, lambda of: pd.to_datetime(of, utc=True).astype("datetime64[ns, UTC]"), TIME)
+    if name == "duration":
+        return _converted(column, pd.to_timedelta, DURATION)
+    if name.endswith("_w"):
+        return _converted(column, lambda of: of.astype("int64"), "whole watts")
+    if name.endswith("_var"):
+        return _converted(column, lambda of: of.astype("Int64"), "whole var, or nothing")
+    if name in CATEGORIES:
+        return pd.Categorical(column.astype(str), categories=list(STATUS) if name == "status" else None)
+    return _converted(column, lambda of: of.astype("float32"), "volts") if name == "margin_v" else column
+
+
+def _converted(column: pd.Series[Any], convert: Callable[[pd.Series[Any]], Any], expected: str) -> Any:
+    """The column converted; BadProblem names the first value that can not be."""
+    try:
+        return convert(column)
+    except (ValueError, TypeError, OverflowError):
+        # Values that differ, each by itself; the first row of a table is 1.
+        at = next(k for k in range(len(column)) if not _is_convertible(column.iloc[k : k + 1], convert))
+        said = f"{column.iloc[at]}: expected {expected}"
+        raise BadProblem(f"row {at + 1}: {column.name}: {said}") from None
+
+
+def _is_convertible(column: pd.Series[Any], convert: Callable[[pd.Series[Any]], Any]) -> bool:
+    try:
+        convert(column)
+    except (ValueError, TypeError, OverflowError):
+        return False
+    return True
 
 
 def save(schedule: Tabular, path: Path) -> None:

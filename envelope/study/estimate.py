@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from typing import NamedTuple
-
 from envelope.problem.divided import Divided
+from gridmodel.estimates import LEAST_BYTES, VALUE_BYTES, Estimate
 from gridmodel.flow.kron import Reduced
 from gridmodel.flow.parts import Parts
 from gridmodel.model.network import Network
 
-LONG_S, LARGE_PART = 60.0, 0.25
-"""seconds, and part of the machine's memory, above which a run says so before it begins"""
 # Measured on one core of 2.8 GHz (docs/benchmarks.md, size); a machine that does other work takes longer.
 PER_STEP_S, PER_SEARCH_S = 1e-6, 4.5e-8
 """seconds per squared port and step, and per cubed port for the search for worse corners"""
@@ -21,30 +17,12 @@ JOINT_SCENARIOS, PER_TERMINAL_S = 15, 2e-6
 """corners of the whole network per step, and seconds per terminal of each"""
 PER_FLOW_S, STATES = 1.5e-9, 40
 """seconds per squared port and power flow, and power flows per step of a search over a year"""
-ARRAYS, VALUE_BYTES, LEAST_BYTES = 4, 16, 3e8
-"""dense arrays of terminals times ports, bytes of a complex number, and bytes of anything at all"""
-
-
-class Estimate(NamedTuple):
-    """Of one calculation with its verification."""
-
-    seconds: float
-    memory_bytes: float
-    what: str
-
-    def repeated(self, times: int) -> Estimate:
-        """Of so many of them, one after another."""
-        return self._replace(seconds=self.seconds * times)
-
-    @property
-    def warning(self) -> str:
-        """A sentence where it is long or large; else empty."""
-        machine = _memory_bytes()
-        if self.seconds <= LONG_S and self.memory_bytes <= LARGE_PART * machine:
-            return ""
-        minutes, need = self.seconds / 60.0, self.memory_bytes / 2**30
-        spent = f"{minutes:.0f} minutes" if minutes >= 1.5 else f"{self.seconds:.0f} seconds"
-        return f"This will take about {spent} and {need:.1f} GB of {machine / 2**30:.0f} GB of memory: {self.what}."
+ARRAYS = 4
+"""dense arrays of terminals times ports"""
+OWN_STATES = {"pandapower": 48, "OpenDSS": 250}
+"""that are set in the file's own engine, with those of the base load"""
+OWN_STATE_S = {"pandapower": 1.2e-4, "OpenDSS": 2e-6}
+"""seconds per terminal of each"""
 
 
 def estimate_of(network: Network, reduced: Reduced | None, steps: int) -> Estimate:
@@ -58,6 +36,14 @@ def as_one(network: Network, steps: int) -> Estimate:
     dense = ARRAYS * VALUE_BYTES * float(ports) * len(network.terminal_node)
     what = f"{ports} ports of customers are calculated as one network"
     return Estimate(_seconds(ports, steps), LEAST_BYTES + dense, what)
+
+
+def by_own_file(network: Network) -> float:
+    """Seconds that an audit by the file's own loads takes in its own engine; 0 where there is none."""
+    if not network.source_file:
+        return 0.0
+    engine = "pandapower" if network.source_file.lower().endswith(".json") else "OpenDSS"
+    return OWN_STATES[engine] * OWN_STATE_S[engine] * len(network.terminal_node)
 
 
 def of_flows(network: Network, steps: int) -> Estimate:
@@ -82,7 +68,3 @@ def in_parts(network: Network, parts: Parts, steps: int) -> Estimate:
 
 def _seconds(ports: int, steps: int) -> float:
     return PER_STEP_S * ports**2 * steps + PER_SEARCH_S * ports**3
-
-
-def _memory_bytes() -> float:
-    return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))

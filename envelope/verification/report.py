@@ -136,6 +136,8 @@ class VerificationReport:
 
     without_flow: tuple[str, ...] = ()
     """intervals in which base load or firm minimum have no power flow, which were left out"""
+    collapsed: tuple[str, ...] = ()
+    """intervals in which the limits themselves let the network have no power flow"""
 
     @property
     def over_v(self) -> float:
@@ -160,6 +162,11 @@ class VerificationReport:
     @property
     def inside(self) -> bool:
         """Whether every corner is inside every limit, or no further beyond it than the firm minimum."""
+        return self._elsewhere_inside and not self.collapsed
+
+    @property
+    def _elsewhere_inside(self) -> bool:
+        """The same of the intervals that were verified."""
         balanced = self.unbalance is None or self.unbalance.beyond <= 0.0
         return self.diverged == 0 and max(self.worst) <= 0.0 and balanced
 
@@ -189,13 +196,15 @@ class VerificationReport:
         tried = f"{self.scenarios} corners tried, {self.judged} judged by {self.solver}"
         if self.paths:
             tried += f", {self.paths}"
-        if self.without_flow:
-            tried += f": NOT inside the limits: {'; '.join(self.without_flow)}. In the other intervals"
+        if self.diverged:
+            tried += f", {self.diverged} of them without a power flow"
+        if lost := (*self.collapsed, *self.without_flow):
+            tried += f": NOT inside the limits: {'; '.join(lost)}. In the other intervals"
         if not any(self.excused):
-            verdict = "inside" if self.inside else "BEYOND"
+            verdict = "inside" if self._elsewhere_inside else "BEYOND"
             return f"{tried}: {verdict} the limits (worst against limit: {worst})"
         before = exceeded_before(self.base_excess, self.firm_excess, self.excused)
-        verdict = "envelopes add nothing" if self.inside else "envelopes go BEYOND that"
+        verdict = "envelopes add nothing" if self._elsewhere_inside else "envelopes go BEYOND that"
         return f"{tried}: NOT inside the limits: {before}; {verdict} (worst against limit or that: {worst})"
 
     def contingency_sentence(self) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import tomllib
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
 from gridmodel.meter_data.mapping import Meaning
 from gridmodel.meter_data.quantities import DIMENSION, ENERGY_OF, SI_UNIT, UNITS, Quality, Quantity
+from gridmodel.readers.tables import LIKELY
 
 WORD = re.compile(r"[a-z0-9/]+")
 VOLTAGES = {
@@ -128,6 +131,17 @@ def usual_quality(word: str) -> Quality | None:
         return Quality.MEASURED
     found = next((kind for kind, words in names()["qualities"].items() if plain(word) in words), None)
     return None if found is None else Quality[found.upper()]
+
+
+def unused_columns(columns: Sequence[str], used: Collection[str]) -> str:
+    """A sentence on columns that are not used, with the usual name that may be meant; "" where there are none."""
+    usual = {plain(one): kind for kind, known in names()["columns"].items() for one in known}
+    said = []
+    for name in columns:
+        if name not in used:
+            near = difflib.get_close_matches(plain(name), usual, 1, LIKELY)
+            said.append(f"{name} (did you mean {usual[near[0]]}?)" if near and plain(name) not in usual else name)
+    return f"columns not used: {', '.join(said)}" if said else ""
 
 
 def has_energy_unit(name: str) -> bool:

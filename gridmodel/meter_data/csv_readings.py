@@ -96,9 +96,9 @@ class LongReader:
 
     def _of_words(self, block: dict[str, Any], row: int) -> Iterator[Values]:
         """Values of a column that holds several quantities."""
-        joined = _joined([block[name] for name in self.mapping.quantity])
-        for code, word in enumerate(joined.words):
-            rows = np.flatnonzero(joined.code == code)
+        said = joined([block[name] for name in self.mapping.quantity])
+        for code, word in enumerate(said.words):
+            rows = np.flatnonzero(said.code == code)
             if word not in self.mapping.words:
                 self.remarks.count(self.remarks.left_out, f"{' '.join(self.mapping.quantity)} {word!r}", len(rows))
                 continue
@@ -127,8 +127,7 @@ class LongReader:
         m = self.mapping
         if not m.date:
             return self.times.local(m.time, block[m.time], row)
-        joined = _joined([block[m.date], block[m.time]])
-        return self.times.local(m.time, joined, row)
+        return self.times.local(m.time, joined([block[m.date], block[m.time]]), row)
 
     def _series(self, block: dict[str, Any], meaning: Meaning, rows: Index) -> tuple[tuple[Series, ...], Index]:
         place = block[self.mapping.place]
@@ -201,7 +200,7 @@ def qualities_of(
     return np.array(found, dtype=np.uint8)[codes]
 
 
-def _joined(columns: list[Words]) -> Words:
+def joined(columns: list[Words]) -> Words:
     """Several columns of texts as one, joined by spaces."""
     code, words = columns[0].code, columns[0].words
     for other in columns[1:]:

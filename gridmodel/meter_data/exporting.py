@@ -35,7 +35,11 @@ PLACES_AT_ONCE = 500
 def export(
     store: MeasurementStore, kind: Kind, window: tuple[int, int], path: Path, *, places: Sequence[str] | None = None
 ) -> int:
-    """Write values that began in a time to a .csv or .parquet file, as last known; the number of values."""
+    """Write values that began in a time to a .csv or .parquet file, as last known; the number of values.
+
+    Energies between two reads last for weeks: they are written where their time touches the window, as `energies`
+    returns them.
+    """
     names = sorted({one.series.place for one in known_series(store, kind, places)})
     blocks = _blocks(store, kind, names, window)
     return _csv(blocks, path, header_of(kind)) if path.suffix.lower() == ".csv" else _parquet(blocks, path)
@@ -63,7 +67,7 @@ def _blocks(store: MeasurementStore, kind: Kind, names: Sequence[str], window: t
         series = known_series(store, kind, names[at : at + PLACES_AT_ONCE])
         series.sort(key=lambda one: one.series)
         rows = fetch(store, kind, series, Window(since, until, until - since))
-        inside = rows["start"] >= since
+        inside = (rows["start"] >= since) | (kind is Kind.ACCUMULATED)
         order = np.lexsort([rows["start"][inside], rows["code"][inside]])
         yield series, {name: column[inside][order] for name, column in rows.items()}
 

@@ -182,10 +182,9 @@ class _Guesser:
         while value and (column := self._take("said")):
             said.append(column)
         if value and said:
-            cells = [tuple(self._cells(column)) for column in said]
-            words = dict.fromkeys(" ".join(parts) for parts in zip(*cells, strict=False))
-            known = {word: meaning for word in words if (meaning := meaning_of_word(word, value)) is not None}
+            known, _ = self._words(said, value)
             if known:
+                self._refuse_merged(mapping, said, known)
                 self._refuse_hints(known)
                 return replace(mapping, value=value, quantity=tuple(said), words=known)
         self.left += [*said, *([value] if value else [])]
@@ -196,9 +195,6 @@ class _Guesser:
             columns = {name: self._corrected(meaning) for name, meaning in columns.items()}
         else:
             self._refuse_hints(columns)
-        unused = [name for name in self.left if name not in columns]
-        if unused:
-            self.assumed.append(f"columns not used: {', '.join(unused)}")
         if not columns:
             raise FileError(self.path, f"no column of values; found {', '.join(self.sample.columns)}", row=1)
         return replace(mapping, columns=columns)
@@ -258,21 +254,60 @@ class _Guesser:
                 self.path, f"no column of {'dates' if place else 'connections'} beside its times of day", row=1
             )
         form = format_of(tuple(self._cells(date)))
-        form = (
-            form
-            if form is not None
-            else next((f for f in ("%d/%m/%Y", "%m/%d/%Y", "%Y%m%d", "%d-%b-%Y") if _fits(self._cells(date), f)), None)
-        )
+        if form is None:
+            form = next(
+                (f for f in ("%d/%m/%Y", "%m/%d/%Y", "%Y%m%d", "%d-%b-%Y") if _fits(self._cells(date), f)), None
+            )
         if form is None:
             raise FileError(self.path, f"{self._cells(date)[0]!r} is no date that is understood", row=2, field=date)
         register = self._take("register") or self._take("meter")
         length_s = DAY_S // len(columns) if len(columns) in (24, 48, 96, 288) else 0
-        meaning = self._of_hints(columns[0])
         mapping = ColumnMapping(Layout.DAYS, self.sample.separator, self._decimal(), place, register)
-        mapping = replace(mapping, time=date, time_format=form, duration_s=length_s, columns={"*": meaning})
+        mapping = replace(mapping, time=date, time_format=form, duration_s=length_s, quality=self._take("quality"))
+        if mapping.quality:
+            mapping = replace(mapping, qualities=self._qualities(mapping.quality))
+        mapping = self._with_meaning_of_rows(mapping, columns[0])
         mapping = replace(self._with_zone(mapping), date=date, time="")
         edge = Edge.END if said[0] > 0 else Edge.START
         return self._finished(replace(mapping, edge=self.hints.edge or edge))
+
+    def _with_meaning_of_rows(self, mapping: ColumnMapping, first: str) -> ColumnMapping:
+        """With what a row's words say of its values, or else one meaning for all of them."""
+        said = []
+        while column := self._take("said"):
+            said.append(column)
+        known, words = self._words(said, self._said_unit()) if said else ({}, [])
+        if known:
+            self._refuse_hints(known)
+            self._refuse_merged(mapping, said, known)
+            return replace(mapping, quantity=tuple(said), words=known)
+        if len(words) > 1:
+            detail = (
+                f"its rows are of several quantities, {', '.join(words[:3])}: a mapping says which (quantity, words)"
+            )
+            raise FileError(self.path, detail, row=1, field=said[0])
+        return replace(mapping, columns={"*": self._of_hints(first)})
+
+    def _refuse_merged(self, mapping: ColumnMapping, said: Sequence[str], known: Mapping[str, Meaning]) -> None:
+        """Refuse words that would be the same quantity of one place and time, where their rows say two things."""
+        where = (mapping.place, mapping.register, mapping.phase, mapping.date, mapping.time)
+        at, keys = ([self.sample.columns.index(name) for name in each if name] for each in (said, where))
+        first: dict[tuple[object, ...], str] = {}
+        for row in self.sample.rows:
+            word = " ".join(row[k] for k in at)
+            if word in known:
+                other = first.setdefault((known[word], *(row[k] for k in keys)), word)
+                if other != word:
+                    detail = (
+                        f"{other!r} and {word!r} are both {known[word].quantity}: a mapping tells them apart (words)"
+                    )
+                    raise FileError(self.path, detail, field=said[0])
+
+    def _words(self, said: Sequence[str], beside: str) -> tuple[dict[str, Meaning], list[str]]:
+        """(meanings of what some columns say together, all that they say); beside: a name that may tell the unit."""
+        at = [self.sample.columns.index(name) for name in said]
+        words = list(dict.fromkeys(" ".join(row[k] for k in at) for row in self.sample.rows))
+        return {word: meaning for word in words if (meaning := meaning_of_word(word, beside)) is not None}, words
 
     def _finished(self, mapping: ColumnMapping) -> Guess:
         times = [] if mapping.layout is Layout.DAYS else self._joined_times(mapping)

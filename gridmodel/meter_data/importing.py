@@ -18,6 +18,7 @@ import numpy as np
 
 from gridmodel.arrays import Whole
 from gridmodel.errors import FileError, GridError
+from gridmodel.estimates import of_import
 from gridmodel.meter_data import doubts, series_index
 from gridmodel.meter_data.csv_readings import LongReader, Remarks
 from gridmodel.meter_data.exporting import is_own_export
@@ -30,9 +31,9 @@ from gridmodel.meter_data.mapping import ColumnMapping, Layout, read_mapping
 from gridmodel.meter_data.nem import Nem12Reader, Nem13Reader, is_nem
 from gridmodel.meter_data.scada import ScadaReader, read_tags
 from gridmodel.meter_data.staging import Staging, Values
-from gridmodel.meter_data.store import DAY_S, Kind, MeasurementStore, day_numbered
+from gridmodel.meter_data.store import DAY_S, MEMORY_BYTES, Kind, MeasurementStore, day_numbered
 from gridmodel.meter_data.upkeep import compact
-from gridmodel.meter_data.wide_readings import DayReader, WideReader
+from gridmodel.meter_data.wide_readings import DayReader, WideReader, unused_in
 from gridmodel.readers.tables import read_text
 
 FROM_FILE = "file"
@@ -172,6 +173,8 @@ def _csv(path: Path, options: ImportOptions) -> Opened:
     said = (*_said_of(found.mapping), *(f"assumed: {one}" for one in found.assumed))
     if options.connection:
         said = (*said, "not used: --connection; the file names its places")
+    if unused := unused_in(path, found.mapping):
+        said = (*said, unused)
     return Opened(path, reader, f"{source}, layout {found.mapping.layout}", said, found.mapping, kind)
 
 
@@ -194,7 +197,7 @@ def _scada(path: Path, options: ImportOptions) -> Opened:
         f"times without an offset are {reader.zone}; a value holds until the next, at most hold_s; signs by the tag map"
     )
     of_tags = f"{reader.zone} {reader.mapping.decimal} {read_text(options.tags)}"
-    return Opened(path, reader, "SCADA points", (said,), kind=Kind.SCADA, said_by=of_tags)
+    return Opened(path, reader, "SCADA points", (said, *reader.unused), kind=Kind.SCADA, said_by=of_tags)
 
 
 @dataclass(frozen=True)
@@ -214,9 +217,14 @@ def prepare(
     *,
     compare: bool = True,
     progress: Callable[[str], None] = lambda _: None,
+    warn: Callable[[str], None] = lambda _: None,
 ) -> Prepared:
-    """Read files and compare them with the store, which `write` does again. The caller closes the staging."""
+    """Read files and compare them with the store, which `write` does again. The caller closes the staging.
+
+    warn: is told how long it will take, or "".
+    """
     opened = [open_file(path, options) for path in paths]
+    warn(of_import([(one.path, one.format) for one in opened], MEMORY_BYTES).warning)
     kinds = {one.kind for one in opened}
     if len(kinds) > 1:
         raise GridError(f"files of several kinds: {', '.join(sorted(kinds))}; import each kind by itself")
@@ -252,10 +260,8 @@ def _digest(path: Path) -> str:
 
 
 def _known_files(store: MeasurementStore) -> dict[tuple[str, str], int]:
-    """When each file that was taken before first arrived, by its digest and how it was read.
-
-    What it says was known then: taken once more, after a correction, it is still the older.
-    """
+    """When each file that was taken before first arrived, by its digest and how it was read."""
+    # What it says was known then: taken once more, after a correction, it is still the older.
     found: dict[tuple[str, str], int] = {}
     for report in imports(store):
         for one in report["files"]:

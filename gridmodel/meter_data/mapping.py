@@ -70,14 +70,20 @@ class ColumnMapping:
     received: str = ""
     quality: str = ""
     quantity: tuple[str, ...] = ()
-    """columns whose words say of what quantity `value` is, where one column holds several"""
+    """columns whose words say of what quantity `value` is, or in the layout days the values of a row"""
     value: str = ""
     columns: Mapping[str, Meaning] = field(default_factory=lambda: MappingProxyType({}))
-    """by column; in the layouts wide and days under `*`, for all of them"""
+    """by column; under `*` for all of them in the layouts wide and days, where no words say it"""
     words: Mapping[str, Meaning | None] = field(default_factory=lambda: MappingProxyType({}))
     """by what the columns `quantity` say, joined by spaces; None: values that are left out"""
     qualities: Mapping[str, Quality] = field(default_factory=lambda: MappingProxyType({}))
     """by what the column `quality` says; other words are taken as suspect"""
+
+    @property
+    def used(self) -> frozenset[str]:
+        """Columns that are read, but for those that have places or times of day as their names."""
+        named = (self.place, self.register, self.phase, self.time, self.date, self.duration, self.received)
+        return frozenset({*named, self.quality, self.value, *self.quantity, *self.columns} - {"", "*"})
 
     def to_toml(self) -> str:
         """The mapping as a TOML file."""
@@ -175,9 +181,14 @@ def _check(path: Path, found: ColumnMapping) -> None:
     for name, value in needed.items():
         if not value:
             raise FileError(path, f"is missing; layout {found.layout} needs it", field=name)
-    if found.layout is not Layout.LONG and "*" not in found.columns:
+    by_words = found.layout is Layout.DAYS and bool(found.quantity)
+    if found.layout is not Layout.LONG and "*" not in found.columns and not by_words:
         raise FileError(path, f'is missing "*"; layout {found.layout} has one meaning for all values', field="columns")
-    if bool(found.value) != bool(found.quantity):
+    if by_words and (found.value or found.columns):
+        raise FileError(
+            path, "says what the values of a row are: `value` and `columns` have no place", field="quantity"
+        )
+    if bool(found.value) != bool(found.quantity) and not by_words:
         raise FileError(path, "stands beside `quantity`: both, or neither", field="value")
-    if not found.columns and not found.value:
+    if not found.columns and not found.quantity:
         raise FileError(path, "says nothing, and `value` neither: no column has a meaning", field="columns")

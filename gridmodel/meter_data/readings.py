@@ -29,6 +29,10 @@ ROUNDS = 3  # of moving meters to the group they belong to and taking references
 FEWEST_INTERVALS = 24
 LOSS_SHARE = (-0.02, 0.12)  # of the energy through a transformer that its customers' meters may not explain (assumed)
 COLUMNS = ("connection_id", "interval_start", "v_avg")
+OPTIONAL = (
+    "duration_s", "import_wh", "export_wh", "import_varh", "export_varh", "v_min", "v_max", "quality", "received_at",
+    "meter_id", "register", "phase",
+)  # fmt: skip
 KNOWN_SHARE = 0.9  # of all powers, for the model to be asked
 
 
@@ -70,7 +74,7 @@ def read_readings(path: str | Path, network: Network) -> Readings:
     ]
     columns |= {name: len(network.connections) + k for k, name in enumerate(transformers) if name not in columns}
     cells: dict[str, dict[int, tuple[float, complex]]] = {}
-    for row in read_csv(Path(path), COLUMNS):
+    for row in read_csv(Path(path), COLUMNS, optional=OPTIONAL):
         name = row.text("connection_id")
         if name not in columns:
             raise row.wrong("connection_id", f"{name} is no connection and no transformer of this network")

@@ -14,6 +14,7 @@ import numpy as np
 
 from gridmodel.arrays import Whole
 from gridmodel.errors import FileError, GridError
+from gridmodel.meter_data.column_names import unused_columns
 from gridmodel.meter_data.csv_blocks import CsvBlocks, sample
 from gridmodel.meter_data.csv_readings import Cells, Remarks, qualities_of, si_values
 from gridmodel.meter_data.file_times import FileTimes, format_of
@@ -28,6 +29,8 @@ LONGEST_HOLD_S = 86_400
 HEAD = "head"
 """element of the feeder's head, where its voltage is measured"""
 TAG_COLUMNS = ("tag", "element", "quantity", "unit")
+OPTIONAL_TAG_COLUMNS = ("terminal", "phase", "sign", "hold_s")
+POINT_COLUMNS = ("tag", "at", "value", "quality", "received_at")
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class Tag:
 def read_tags(path: Path) -> dict[str, Tag]:
     """The map of tags of a CSV file; its columns: tag, element, terminal, phase, quantity, unit, sign, hold_s."""
     found: dict[str, Tag] = {}
-    for row in read_csv(path, TAG_COLUMNS):
+    for row in read_csv(path, TAG_COLUMNS, optional=OPTIONAL_TAG_COLUMNS):
         name = row.text("tag")
         if name in found:
             raise row.wrong("tag", f"{name} stands here twice")
@@ -91,6 +94,7 @@ class ScadaReader:
             if name not in found.columns:
                 raise FileError(path, f"column is missing; found {', '.join(found.columns)}", row=1, field=name)
         self.columns, self.separator = found.columns, found.separator
+        self.unused = tuple(filter(None, [unused_columns(found.columns, POINT_COLUMNS)]))
         said = tuple(row[found.columns.index("at")] for row in found.rows)
         form = format_of(said)
         if form is None:

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gridmodel.errors import GridError
+from gridmodel.estimates import LARGE_PART, memory_of_machine
 
 if TYPE_CHECKING:
     import duckdb
@@ -34,7 +35,7 @@ KEY = ("place", "register", "quantity", "phase")
 COLUMNS = (*KEY, "start", "duration", "value", "quality", "arrived", "batch")
 SMALL_BYTES = 16 * 2**20
 """of files that one thread reads as fast as several"""
-MEMORY = "2GB"
+MEMORY_BYTES = min(2 * 10**9, int(LARGE_PART * memory_of_machine()))
 """that a query or an import may take before it goes on on disk"""
 
 
@@ -201,7 +202,7 @@ def connect(folder: Path) -> duckdb.DuckDBPyConnection:
     return duckdb.connect(
         ":memory:",
         config={
-            "memory_limit": MEMORY,
+            "memory_limit": f"{MEMORY_BYTES}B",
             "temp_directory": spill,
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +12,7 @@ import numpy as np
 
 from gridmodel.arrays import Complex, Mask, Real, Whole
 from gridmodel.errors import GridError
+from gridmodel.estimates import Estimate, of_meters
 from gridmodel.meter_data.quantities import Quantity
 from gridmodel.meter_data.reading import Window, net_import_var, net_import_w, read
 from gridmodel.meter_data.readings import FEWEST_INTERVALS, LOSS_SHARE, Readings, check_meters, upstream
@@ -46,10 +47,11 @@ class StoredReadings:
     """(T,) W/m2 of the first site of the weather, NaN where it is not known"""
 
 
-def check_store(folder: Path, feeder: Feeder) -> list[Finding]:
-    """Findings of all that is stored about the customers of a feeder."""
+def check_store(folder: Path, feeder: Feeder, warn: Callable[[str], None] = lambda _: None) -> list[Finding]:
+    """Findings of all that is stored about the customers of a feeder; `warn` is told before what takes long."""
     store = MeasurementStore(folder)
     try:
+        warn(_expected(store, feeder.network).warning)
         found = stored_readings(store, feeder.network)
         findings = check_meters(feeder.network, found.readings)
     except GridError as wrong:
@@ -73,6 +75,14 @@ def stored_readings(store: MeasurementStore, network: Network) -> StoredReadings
     if sum(len(part.start) for part in parts) < FEWEST_INTERVALS:
         raise GridError(f"{store.folder} has fewer than {FEWEST_INTERVALS} intervals of this feeder")
     return _joined(parts, transformers)
+
+
+def _expected(store: MeasurementStore, network: Network) -> Estimate:
+    """Of a look at all that is stored about the customers of a network."""
+    series = known_series(store, Kind.AMI, network.connections.id)
+    intervals = sum(window.steps for window in _weeks(series)) if series else 0
+    measured = {one.series.place for one in series if one.series.quantity == Quantity.VOLTAGE}
+    return of_meters(intervals, len(measured), network.branches.kind.count("transformer"))
 
 
 def _weeks(series: list[KnownSeries]) -> list[Window]:

@@ -5,21 +5,34 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from gridmodel.arrays import Index, Real, Whole
+from gridmodel.arrays import Index, Mask, Real, Whole
 from gridmodel.errors import FileError
+from gridmodel.meter_data.column_names import unused_columns
 from gridmodel.meter_data.csv_blocks import CsvBlocks, Words, sample, unrounded
-from gridmodel.meter_data.csv_readings import Cells, Remarks, si_values
+from gridmodel.meter_data.csv_readings import Cells, Remarks, joined, qualities_of, si_values
 from gridmodel.meter_data.file_times import FileTimes
-from gridmodel.meter_data.mapping import ColumnMapping, Edge
+from gridmodel.meter_data.mapping import ColumnMapping, Edge, Layout, Meaning
+from gridmodel.meter_data.quantities import Quality
 from gridmodel.meter_data.staging import Series, Values
 from gridmodel.meter_data.store import DAY_S
 
 CLOCK = re.compile(r"\D*?(\d{1,2}):(\d{2})(?::00)?")
 NUMBERED = re.compile(r"[^\d:]*(\d{1,3})")
+
+
+class _Read(NamedTuple):
+    """Values as they stand in a file, and which of them count."""
+
+    start: Whole
+    value: Real
+    quality: NDArray[np.uint8]
+    kept: Mask
+    duration_s: int
 
 
 class WideReader:
@@ -42,10 +55,13 @@ class WideReader:
             count = len(start)
             rows = blocks.row + np.arange(count)
             duration = np.full(count, m.duration_s, dtype=np.int64)
-            cells = (Cells(place, meaning, block[place], start, duration) for place in places)
-            value = [si_values(self.path, one, self.remarks, rows) for one in cells]
+            columns = (Cells(place, meaning, block[place], start, duration) for place in places)
+            value = [si_values(self.path, one, self.remarks, rows) for one in columns]
             series = np.repeat(np.arange(len(places)), count)
-            yield _values(names, series, (np.tile(start, len(places)), np.concatenate(value)), m.duration_s)
+            good = np.zeros(len(series), dtype=np.uint8)
+            every = np.ones(len(series), dtype=np.bool_)
+            cells = _Read(np.tile(start, len(places)), np.concatenate(value), good, every, m.duration_s)
+            yield _values(names, series, cells)
         self.times.check()
 
     def _start(self, block: dict[str, Any], row: int) -> Whole:
@@ -74,6 +90,15 @@ def time_columns(columns: Sequence[str]) -> dict[str, int]:
     return {}
 
 
+def unused_in(path: Path, mapping: ColumnMapping) -> str:
+    """A sentence on columns of a file that its mapping does not use; "" where there are none."""
+    if mapping.layout is Layout.WIDE:
+        return ""
+    columns = sample(path).columns
+    of_day = time_columns(columns) if mapping.layout is Layout.DAYS else {}
+    return unused_columns(columns, {*mapping.used, *of_day})
+
+
 class DayReader:
     """Reads a file with a row per place and day and a column per time of day."""
 
@@ -87,38 +112,52 @@ class DayReader:
         if not columns:
             raise FileError(self.path, "no columns named 00:30 … or 1 …, one for each interval of a day", row=1)
         self.remarks.durations.add(m.duration_s)
-        texts = [name for name in (m.place, m.register, m.date) if name]
+        texts = [name for name in (m.place, m.register, m.date, m.quality, *m.quantity) if name]
         blocks = CsvBlocks(self.path, m.separator, m.decimal, texts=texts, numbers=list(columns))
         for block in blocks:
             yield from self._block(block, blocks.row, columns)
         self.times.check()
 
     def _block(self, block: dict[str, Any], row: int, columns: dict[str, int]) -> Iterator[Values]:
-        m, meaning = self.mapping, self.mapping.columns["*"]
+        m = self.mapping
         place = unrounded(self.path, m.place, block[m.place], row)
         register = block[m.register] if m.register else Words(np.zeros_like(place.code), ("",))
+        said = joined([block[name] for name in m.quantity]) if m.quantity else Words(np.zeros_like(place.code), ("*",))
         midnight, by_clock = self.times.local(m.date, block[m.date], row)
-        rows = row + np.arange(len(midnight))
-        for place_code, name in enumerate(place.words):
-            for register_code, of in enumerate(register.words):
-                mine = np.flatnonzero((place.code == place_code) & (register.code == register_code))
-                if not len(mine):
-                    continue
-                start = self._starts(midnight[mine], by_clock[mine], columns, place_code)
-                duration = np.full(len(mine), m.duration_s, dtype=np.int64)
-                cells = [
-                    si_values(
-                        self.path,
-                        Cells(one, meaning, block[one][mine], midnight[mine], duration),
-                        self.remarks,
-                        rows[mine],
-                    )
-                    for one in columns
-                ]
-                series = Series(name, of or meaning.register, meaning.quantity, meaning.phase)
-                value = np.array(cells).T.reshape(-1)
-                kept = np.isfinite(value) | (start >= 0)
-                yield _values((series,), np.zeros(int(kept.sum()), np.intp), (start[kept], value[kept]), m.duration_s)
+        shape = len(place.words), len(register.words), len(said.words)
+        number = np.ravel_multi_index((place.code, register.code, said.code), shape)
+        for one in np.unique(number).tolist():
+            mine = np.flatnonzero(number == one)
+            p, r, w = (int(part) for part in np.unravel_index(one, shape))
+            meaning = self._meaning(said.words[w], len(mine) * len(columns))
+            if meaning is None:
+                continue
+            start = self._starts(midnight[mine], by_clock[mine], columns, p)
+            duration = np.full(len(mine), m.duration_s, dtype=np.int64)
+            cells = [Cells(name, meaning, block[name][mine], midnight[mine], duration) for name in columns]
+            value = np.array([si_values(self.path, each, self.remarks, row + mine) for each in cells]).T.reshape(-1)
+            quality = self._quality(block, mine, len(columns))
+            value = np.where(quality == Quality.MISSING, np.nan, value)
+            kept = np.isfinite(value) | (start >= 0)
+            series = Series(place.words[p], register.words[r] or meaning.register, meaning.quantity, meaning.phase)
+            yield _values(
+                (series,), np.zeros(int(kept.sum()), np.intp), _Read(start, value, quality, kept, m.duration_s)
+            )
+
+    def _meaning(self, word: str, count: int) -> Meaning | None:
+        """The meaning of the values of rows that say this; None where they are left out."""
+        if not self.mapping.quantity:
+            return self.mapping.columns["*"]
+        if word not in self.mapping.words:
+            self.remarks.count(self.remarks.left_out, f"{' '.join(self.mapping.quantity)} {word!r}", count)
+        return self.mapping.words.get(word)
+
+    def _quality(self, block: dict[str, Any], mine: Index, columns: int) -> NDArray[np.uint8]:
+        """(rows x columns,) qualities: a row's holds for its whole day."""
+        if not self.mapping.quality:
+            return np.zeros(len(mine) * columns, dtype=np.uint8)
+        words = block[self.mapping.quality]
+        return qualities_of(words.words, np.repeat(words.code[mine], columns), self.mapping.qualities, self.remarks)
 
     def _starts(self, midnight: Whole, by_clock: Index, columns: dict[str, int], place: int) -> Whole:
         """(rows x columns,) epoch seconds; a time of day that its day does not have is -1 where it has no value."""
@@ -135,7 +174,7 @@ class DayReader:
         return self.times.epoch(local, flags, zero + place, zero) - shift
 
 
-def _values(names: tuple[Series, ...], series: Index, what: tuple[Whole, Real], duration_s: int) -> Values:
-    start, value = what
-    duration = np.full(len(start), duration_s, dtype=np.int64)
-    return Values(names, series, start, duration, value, np.zeros(len(start), dtype=np.uint8))
+def _values(names: tuple[Series, ...], series: Index, cells: _Read) -> Values:
+    kept = cells.kept
+    duration = np.full(int(kept.sum()), cells.duration_s, dtype=np.int64)
+    return Values(names, series, cells.start[kept], duration, cells.value[kept], cells.quality[kept])

@@ -86,11 +86,13 @@ class Transformer:
     tap_min: int = 0
     tap_max: int = 0
     tap_step_percent: float = 0.0
+    rating_factor: float = 1.0
+    """permitted current over the rated one"""
 
     @property
     def rating_a(self) -> float:
-        """Permitted low-voltage current per phase: s_rated / (sqrt(3) rated lv_v)."""
-        return self.s_rated_va / (np.sqrt(3.0) * self.lv_v) if self.lv_v > 0 else float("nan")
+        """Permitted low-voltage current per phase: s_rated / (sqrt(3) rated lv_v), by the factor."""
+        return self.rating_factor * self.s_rated_va / (np.sqrt(3.0) * self.lv_v) if self.lv_v > 0 else float("nan")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -238,6 +238,7 @@ def _transformer(row: Row, nodes: Mapping[str, Row]) -> Transformer:
         tap_min=row.whole("tap_min", 0),
         tap_max=row.whole("tap_max", 0),
         tap_step_percent=step,
+        rating_factor=row.positive("rating_factor", 1.0),
     )
 
 

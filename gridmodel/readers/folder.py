@@ -23,7 +23,7 @@ from gridmodel.readers import cim, gis, snapping, workbook
 from gridmodel.readers.devices import read_devices
 from gridmodel.readers.known_columns import unused
 from gridmodel.readers.series import assumed_head, noting, read_profile
-from gridmodel.readers.staged import load_staged
+from gridmodel.readers.staged import load_staged, unread_tables
 from gridmodel.readers.tables import Row, read_csv, read_json, read_text
 
 
@@ -65,7 +65,7 @@ def load(path: str | Path, within: str | Path | None = None) -> tuple[Feeder | N
         profile=profile,
         devices=devices,
         notes=grid.notes,
-        findings=(*grid.findings, *unused(folder), *(assumed_head(folder) if profile else ())),
+        findings=(*grid.findings, *unused(folder, settings), *(assumed_head(folder) if profile else ())),
     )
     return feeder, faults
 
@@ -84,12 +84,17 @@ def _is_map(path: Path) -> bool:
 def _staged(path: Path) -> tuple[Feeder | None, list[FileError]]:
     """The feeder of a workbook's sheets, or of a map's layers and the CSV files beside them."""
     if _is_workbook(path):
-        return load_staged(path, workbook.sheets(path), load, kind="sheet")
-    beside = path if path.is_dir() else path.parent
-    snap_m = _positive(beside, _settings(beside), "snap_m", snapping.SNAP_M)
-    found = snapping.MapTables(path, gis.layers(path), snap_m)
-    feeder, faults = load_staged(path, found.tables, load, kind="layer", beside=beside)
-    return (replace(feeder, findings=(*found.findings(), *feeder.findings)) if feeder else None), faults
+        sheets, others = workbook.sheets(path)
+        feeder, faults = load_staged(path, sheets, load, kind="sheet")
+        own = unread_tables(others, sheets, "sheet")
+    else:
+        beside = path if path.is_dir() else path.parent
+        snap_m = _positive(beside, _settings(beside), "snap_m", snapping.SNAP_M)
+        layers, others = gis.layers(path)
+        found = snapping.MapTables(path, layers, snap_m)
+        feeder, faults = load_staged(path, found.tables, load, kind="layer", beside=beside)
+        own = [*unread_tables(others, layers, "layer"), *found.findings()]
+    return (replace(feeder, findings=(*own, *feeder.findings)) if feeder else None), faults
 
 
 @dataclass(frozen=True, slots=True)

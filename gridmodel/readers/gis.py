@@ -28,37 +28,41 @@ class Layer(NamedTuple):
     crs: str
 
 
-def layers(path: Path) -> dict[str, Layer]:
-    """The layers of a file, or of the files of a folder, that are tables of a feeder, by name in lower case."""
+def layers(path: Path) -> tuple[dict[str, Layer], list[str]]:
+    """(The layers of a file or folder that are tables of a feeder, by name in lower case; names of the others)."""
     files = [path] if path.is_file() else sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
     found: dict[str, Layer] = {}
+    others = []
     for file in files:
         for name, layer in _layers_of(file).items():
             key = name.lower()
-            if key in KNOWN:
-                if key in found:
-                    raise FileError(file, f"a second layer {key}")
+            if layer is None:
+                others.append(name)
+            elif key in found:
+                raise FileError(file, f"a second layer {key}")
+            else:
                 found[key] = layer
     if "lines" not in found:
         raise FileError(path, f"has no layer lines; layers are called as {', '.join(sorted(KNOWN))}")
-    return found
+    return found, others
 
 
-def _layers_of(file: Path) -> dict[str, Layer]:
+def _layers_of(file: Path) -> dict[str, Layer | None]:
+    """The layers of a file; None of one that is no table of a feeder."""
     try:
         import shapely
     except ImportError as e:
         raise GridError("files of a geographic information system take shapely and pyogrio: sep2[files]") from e
     suffix = file.suffix.lower()
     if suffix == ".geojson":
-        return {file.stem: _geojson(file, shapely)}
+        return {file.stem: _geojson(file, shapely) if file.stem.lower() in KNOWN else None}
     if not file.read_bytes()[:16].startswith(MAGIC[suffix]):
         raise FileError(file, f"does not begin as a {suffix} file does")
     import pyogrio
 
     try:
         names = [str(row[0]) for row in pyogrio.list_layers(file)]
-        return {name: _read(pyogrio, file, name, shapely) for name in names if name.lower() in KNOWN}
+        return {n: _read(pyogrio, file, n, shapely) if n.lower() in KNOWN else None for n in names}
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, ValueError) as e:
         raise FileError(file, f"cannot be read: {' '.join(str(e).split())}") from None
 

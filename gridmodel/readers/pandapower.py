@@ -208,6 +208,9 @@ class PandapowerFile:
         ]
 
     def _transformer(self, row: Row, name: str) -> Transformer:
+        for field in ("leakage_resistance_ratio_hv", "leakage_reactance_ratio_hv"):
+            if row.number(field, 0.5) != 0.5:
+                raise row.wrong(field, "a leakage impedance that is not divided evenly is not supported")
         z1 = short_circuit(row, "vk_percent", "vkr_percent")
         given = "vk0_percent" in row and row.number("vk0_percent") > 0
         z0 = short_circuit(row, "vk0_percent", "vkr0_percent") if given else z1
@@ -236,6 +239,7 @@ class PandapowerFile:
             tap_min=int(row.number("tap_min", 0.0)),
             tap_max=int(row.number("tap_max", 0.0)),
             tap_step_percent=row.number("tap_step_percent", 0.0),
+            rating_factor=row.positive("df", 1.0),
         )
 
     def _supplies(self) -> tuple[Supply, tuple[Supply, ...]]:

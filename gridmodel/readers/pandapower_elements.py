@@ -106,9 +106,8 @@ def impedances(table: Table, node: Nodes, base_v: Callable[[Row, str], float]) -
     for row in table:
         if not row.flag("in_service", True):
             continue
-        for there, back in (("rft_pu", "rtf_pu"), ("xft_pu", "xtf_pu")):
-            if row.number(there) != row.number(back, row.number(there)):
-                raise row.wrong(back, f"differs from {there}; an impedance that depends on direction is not supported")
+        for part in ("", "0"):
+            _both_ways(row, part)
         for field in ("gf_pu", "gt_pu", "bf_pu", "bt_pu"):
             if row.number(field, 0.0):
                 raise row.wrong(field, "shunts of an impedance are not supported")
@@ -124,6 +123,14 @@ def impedances(table: Table, node: Nodes, base_v: Callable[[Row, str], float]) -
         yield Line(
             names[row.position], *ends, "abc", 1.0, z, np.zeros_like(z), math.nan, IMPEDANCE, zero_sequence_given=given
         )
+
+
+def _both_ways(row: Row, part: str) -> None:
+    """Refuse an impedance that depends on the direction; part: "0" for the zero sequence."""
+    for letter in "rx":
+        there, back = f"{letter}ft{part}_pu", f"{letter}tf{part}_pu"
+        if row.number(there, 0.0) != row.number(back, row.number(there, 0.0)):
+            raise row.wrong(back, f"differs from {there}; an impedance that depends on direction is not supported")
 
 
 def shunts(table: Table, node: Nodes, base_v: Callable[[Row, str], float]) -> Iterator[Capacitor]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from gridmodel.errors import FileError, GridError
 from gridmodel.model.findings import Finding
+from gridmodel.readers.known_fields import judged
 from gridmodel.readers.tables import Row, Table, absent, read_json
 
 LOAD_TABLES = ("asymmetric_load", "asymmetric_sgen", "load", "sgen", "storage")
@@ -44,7 +45,7 @@ def of_file(path: Path) -> tuple[dict[str, Table], float, str, list[Finding]]:
     frequency_hz = content.get("f_hz", 50.0)
     if not isinstance(frequency_hz, int | float) or not 0 < frequency_hz < math.inf:
         raise FileError(path, f"{frequency_hz!r} is not a positive number", field="f_hz")
-    return tables, float(frequency_hz), str(name), found
+    return tables, float(frequency_hz), str(name), [*judged("pandapower", tables.values(), path.name), *found]
 
 
 def of_net(net: Any) -> tuple[dict[str, Table], float, str, list[Finding]]:
@@ -64,6 +65,7 @@ def of_net(net: Any) -> tuple[dict[str, Table], float, str, list[Finding]]:
             tables[name] = table
         else:
             found += _judged(label, name, table)
+    found += judged("pandapower", tables.values(), label)
     return tables, float(net.f_hz), str(net.name or "network"), found
 
 
@@ -169,7 +171,7 @@ def tap_of(row: Row) -> tuple[float, int]:
     steps = row.number("tap_pos", 0.0) - row.number("tap_neutral", 0.0)
     changer = row.text("tap_changer_type", "")
     moves = changer in {"Ratio", "Symmetrical"} or ("tap_changer_type" not in row.fields and "tap_step_percent" in row)
-    if changer == "Ideal" and steps:
+    if steps and (changer == "Ideal" or (not changer and row.flag("tap_phase_shifter", False))):
         raise row.wrong("tap_changer_type", "phase-shifting tap changers are not supported")
     if not moves or steps == 0:
         return 1.0, int(steps)

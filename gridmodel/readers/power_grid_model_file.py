@@ -16,12 +16,13 @@ from gridmodel.model.admittance import sequence_matrix
 from gridmodel.model.equipment import Capacitor, Connection, Equipment, Line, Node, Supply, Transformer
 from gridmodel.model.findings import Finding
 from gridmodel.model.network import PHASE_OF_PORTS
+from gridmodel.readers.known_fields import judged
 from gridmodel.readers.pandapower import balanced
 from gridmodel.readers.tables import Row, Table, read_json
 
 LOADS = {"sym_load": 1.0, "asym_load": 1.0, "sym_gen": -1.0, "asym_gen": -1.0}
 MODELLED = {"node", "line", "asym_line", "link", "transformer", "source", "shunt", *LOADS}
-STANDING = {"sensor", "regulator"}
+STANDING = ("_sensor", "transformer_tap_regulator")
 """ends of the names of components that carry no power"""
 FROM, TO = ("Y", "YN", "D", "Z", "ZN"), ("y", "yn", "d", "z", "zn")
 GROUPS = {"Dyn", "YNyn", "Yzn", "Yyn", "YNd", "Yd", "Dy", "Dd", "Yy"}
@@ -55,6 +56,8 @@ class DataSet:
         for name, table in self.tables.items():
             if len(table) and name not in MODELLED:
                 self._without_model(name, table)
+        modelled = [table for name, table in self.tables.items() if name in MODELLED]
+        self.findings += judged("power_grid_model", modelled, path.name)
         self.u_rated = {int(row.number("id")): row.positive("u_rated") for row in self._rows("node")}
 
     def _table(self, content: Mapping[str, Any], name: str, rows: Any) -> Table:
@@ -71,7 +74,7 @@ class DataSet:
         return Table(str(self.path), name, columns, [(k, [row.get(c) for c in columns]) for k, row in found])
 
     def _without_model(self, name: str, table: Table) -> None:
-        if any(name.endswith(kind) for kind in STANDING):
+        if name.endswith(STANDING):
             self.findings.append(Finding("note", "not_used", f"component {name}", self.path.name, "stands still here"))
             return
         row = next(iter(table))

@@ -9,7 +9,7 @@ import csv
 import math
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any
 from gridmodel.errors import FileError
 from gridmodel.model.feeder import Feeder
 from gridmodel.model.findings import Finding
-from gridmodel.readers.known_columns import COLUMNS, SERIES
+from gridmodel.readers.known_columns import COLUMNS, SERIES, unread
 
 Tables = Mapping[str, Sequence[Sequence[Any]]]
 """rows of cells per table name ("lines"), the first row names the columns"""
@@ -53,6 +53,12 @@ def load_staged(
         findings = tuple(replace(f, element=_renamed(f, tables, kind)) for f in feeder.findings)
         feeder = replace(feeder, findings=findings)
     return feeder, faults
+
+
+def unread_tables(names: Iterable[str], found: Collection[str], kind: str) -> list[Finding]:
+    """Findings about sheets or layers that are no tables of a feeder."""
+    free = [name for name in KNOWN if name not in found]
+    return [replace(unread(name, free), element=f"{kind} {name}", field=kind) for name in names]
 
 
 def _renamed(finding: Finding, tables: Tables, kind: str) -> str:

@@ -14,11 +14,14 @@ from typing import Any
 from gridmodel.errors import FileError
 from gridmodel.model.equipment import LARGEST, SMALLEST
 from gridmodel.readers.encodings import decoded
+from gridmodel.readers.meant import unused_names
 
 DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
 ROUNDED = re.compile(r"\d(?:[.,]\d+)?E\+\d{2,}")
 """as spreadsheets write long digits"""
 SEPARATORS = {";": "semicolons", "|": "bars"}
+LIKELY = 0.75
+"""likeness of two names of columns above which one is taken as a slip of the other"""
 EPOCH_DIGITS = 12
 """a number of seconds that has more is none"""
 
@@ -144,10 +147,11 @@ def read_text(path: Path) -> str:
         raise FileError(path, e.strerror or str(e)) from None
 
 
-def read_csv(path: Path, required: Sequence[str] = ()) -> Table:
+def read_csv(path: Path, required: Sequence[str] = (), *, optional: Sequence[str] | None = None) -> Table:
     """A CSV file with a header line; rows are numbered as an editor numbers its lines.
 
     Tabs separate as well as commas: spreadsheets write them into what they call Unicode text.
+    optional: further columns that are read; where they are given, a column that is likely a slip of one is refused.
     """
     text = read_text(path).splitlines(keepends=True)
     tabs = bool(text) and "\t" in text[0] and "," not in text[0]
@@ -158,6 +162,9 @@ def read_csv(path: Path, required: Sequence[str] = ()) -> Table:
     except csv.Error as e:
         raise FileError(path, f"not CSV: {e}", row=lines.line_num) from None
     _check_header(path, columns, required)
+    for name, meant in unused_names(columns, (*required, *optional), LIKELY) if optional is not None else ():
+        if meant:
+            raise FileError(path, f"column is not used: did you mean {meant}?", row=1, field=name)
     for number, values in data:
         if len(values) != len(columns):
             raise FileError(path, f"{len(values)} values for {len(columns)} columns", row=number)
@@ -175,7 +182,9 @@ def _check_header(path: Path, columns: Sequence[str], required: Sequence[str]) -
             raise FileError(path, "stands here twice", row=1, field=name)
     for name in required:
         if name not in columns:
-            raise FileError(path, f"column is missing; found {', '.join(columns)}", row=1, field=name)
+            near = next((one for one, meant in unused_names(columns, required) if meant == name), "")
+            hint = f"; is {near} meant?" if near else ""
+            raise FileError(path, f"column is missing; found {', '.join(columns)}{hint}", row=1, field=name)
 
 
 def by_id(rows: Iterable[Row], field: str) -> dict[str, Row]:

@@ -14,8 +14,8 @@ MOST_BYTES = 512 * 2**20
 SUFFIXES = (".xlsx", ".xlsm")
 
 
-def sheets(path: Path) -> dict[str, list[list[Any]]]:
-    """The sheets that are tables of a feeder, by their names in lower case; values, not formulas."""
+def sheets(path: Path) -> tuple[dict[str, list[list[Any]]], list[str]]:
+    """(The sheets that are tables of a feeder, by their names in lower case; names of the others); no formulas."""
     try:
         from openpyxl import load_workbook
     except ImportError as e:
@@ -27,16 +27,18 @@ def sheets(path: Path) -> dict[str, list[list[Any]]]:
         book = load_workbook(path, read_only=True, data_only=True, keep_links=False)
     except (zipfile.BadZipFile, KeyError, ValueError, OSError) as e:
         raise FileError(path, f"is no workbook that can be read: {e}") from None
-    found = {}
+    found, others = {}, []
     for sheet in book.worksheets:
         name = str(sheet.title).strip().lower().removesuffix(".csv")
         if name in KNOWN:
             rows = [list(row) for row in sheet.iter_rows(values_only=True)]
             found[name] = _without_empty(rows)
+        else:
+            others.append(str(sheet.title))
     book.close()
     if "nodes" not in found or "lines" not in found:
         raise FileError(path, f"has no sheets nodes and lines; sheets are called as {', '.join(sorted(KNOWN))}")
-    return found
+    return found, others
 
 
 def _without_empty(rows: list[list[Any]]) -> list[list[Any]]:

@@ -167,7 +167,7 @@ class PandapowerNet:
 
     def _of_transformers(self, sides: list[np.ndarray]) -> np.ndarray:
         trafo = self.net.trafo
-        size = (trafo.sn_mva * trafo.parallel.fillna(1)).to_numpy(dtype=float) / math.sqrt(3)
+        size = (trafo.sn_mva * trafo.df.fillna(1.0) * trafo.parallel.fillna(1)).to_numpy(dtype=float) / math.sqrt(3)
         volts = [trafo[f"vn_{side}_kv"].to_numpy(dtype=float) for side in ("hv", "lv")]
         return np.stack([amps / (size / kv) for amps, kv in zip(sides, volts, strict=True)], axis=1).ravel()
 

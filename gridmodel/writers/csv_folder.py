@@ -180,6 +180,8 @@ def _transformer(t: Transformer) -> dict[str, Any]:
         "tap_step_percent": float(t.tap_step_percent),
         "tap_side": t.tap_side,
     }
+    if t.rating_factor != 1.0:
+        row["rating_factor"] = t.rating_factor
     zero = {"r0_percent": 100 * t.z0_pu.real, "x0_percent": 100 * t.z0_pu.imag}
     return row | (zero if t.zero_sequence_given or t.z0_pu != t.z1_pu else {})
 

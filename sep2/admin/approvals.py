@@ -15,8 +15,8 @@ from sep2.admin.market import overrides as market_overrides
 from sep2.admin.market import reviews as market_reviews
 from sep2.admin.types.market_overrides import NewMarketOverride
 from sep2.admin.types.market_reviews import NewDecision
-from sep2.errors import NotFound
 from sep2.operations import approvals
+from sep2.operations.approvals import UnknownApproval
 from sep2.rest.callers import Caller
 from sep2.rest.route import Handler, Request, listed, page
 from sep2.rules.roles import OPERATOR, OperatorRole
@@ -45,10 +45,6 @@ def _handler_of(verb: str) -> tuple[Handler, Any, OperatorRole]:
         if route.seconded and route.verb == verb:
             return route.handler, route.asked, route.role
     raise UnknownApproval(f"{verb}: its extension is not installed")
-
-
-class UnknownApproval(NotFound):
-    """There is no request of that number."""
 
 
 async def list_approvals(rq: Request, asked: t.ApprovalQuery) -> t.Listed[t.Approval]:

@@ -1,12 +1,15 @@
 """A moment or a day as a whole: which sources are in force, and the limits of a connection over a time."""
 
+from typing import Any
+
 import msgspec
+from sqlalchemy import Row
 
 from sep2.admin import customers, find
 from sep2.admin import types as t
 from sep2.admin.telemetry import DAY_S, BadPeriod
-from sep2.operations import diagrams
-from sep2.operations.limit_course import DIRECTIONS, limit_course
+from sep2.operations import diagrams, limit_course
+from sep2.operations.limit_course import DIRECTIONS, SaidTo
 from sep2.rest.route import Request
 from sep2.rules.authority import ONLY_OVERRIDES, Role
 from sep2.rules.events import shows_at_once
@@ -56,14 +59,11 @@ async def show_limits(rq: Request, asked: t.LimitsQuery) -> t.ConnectionLimits:
     if not since < until <= since + LONGEST_S:
         raise BadPeriod(f"from: {told(since)} is not before until: {told(until)}, or more than 31 days before it")
     since = min(until, await customers.since_of(rq, place.id, since, earlier=asked.earlier))
-    runs: list[t.LimitRun] = []
-    not_done: dict[str, str] = {}
-    if since < until and place.device_lfdi is not None:
-        device = await find.device(rq.db, place.device_lfdi)
-        at_once = shows_at_once(device.profile)
-        found = await limit_course(rq.db, device.id, (since, until), at_once=at_once)
-        runs = [t.LimitRun(**run._asdict()) for run in found]
-        not_done = {DIRECTIONS[mode]: why for mode, why in unsupported(device, DIRECTIONS).items()}
+    holder, others = await find.devices_at(rq.db, place)
+    there = [*([] if holder is None else [holder]), *others.rows] if since < until else []
+    said = await limit_course.said_to(rq.db, [device.id for device in there], (since, until))
+    found = {device.id: _of_device(device, said[device.id], (since, until)) for device in there}
+    own = None if holder is None else found.get(holder.id)
     engine_run, reaches = await diagrams.reaches_of(rq.db, place.id)
     return t.ConnectionLimits(
         connection=place.connection_id,
@@ -71,8 +71,20 @@ async def show_limits(rq: Request, asked: t.LimitsQuery) -> t.ConnectionLimits:
         since=since,
         until=until,
         now=rq.now,
-        runs=runs,
-        not_done=not_done,
+        runs=[] if own is None else own.runs,
+        not_done={} if own is None else own.not_done,
+        others=[found[device.id] for device in others.rows if device.id in found],
+        other_devices=others.total,
         reaches=[t.ReachRun(**msgspec.structs.asdict(one)) for one in reaches if one.end > since and one.start < until],
         engine_run=engine_run,
+    )
+
+
+def _of_device(device: Row[Any], said: SaidTo, span: tuple[int, int]) -> t.DeviceLimits:
+    runs = limit_course.course_of(said, span, at_once=shows_at_once(device.profile))
+    return t.DeviceLimits(
+        device=device.lfdi,
+        name=device.name or "",
+        runs=[t.LimitRun(**run._asdict()) for run in runs],
+        not_done={DIRECTIONS[mode]: why for mode, why in unsupported(device, DIRECTIONS).items()},
     )

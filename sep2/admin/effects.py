@@ -11,8 +11,10 @@ from sqlalchemy import Row
 from sep2.admin import types as t
 from sep2.errors import Conflict
 from sep2.operations import standing
+from sep2.operations.alarms import MODE_UNSUPPORTED
 from sep2.operations.override_answers import Sent, Told
 from sep2.operations.places import Place
+from sep2.operations.reach import not_as_meant
 from sep2.operations.state_out import power_at
 from sep2.rest.route import Request
 from sep2.rules.limits import Limits
@@ -86,6 +88,22 @@ def _least(one: Told, field: str) -> int | None:
     said = [getattr(part.limits, field) for part in one.parts]
     known = [watts for watts in said if watts is not None]
     return min(known, default=None)
+
+
+def notes_of(sent: Sent, modes: Iterable[str]) -> list[t.Note]:
+    """What devices that are sent an override do not hold as it is meant, beside those that can not be told all of it.
+
+    modes: those that it says beside its limits.
+    """
+    untold = {device.id for device, _ in sent.untold}
+    said = {one.place.key: {*modes, *(mode for part in one.parts for mode in part.limits.modes())} for one in sent.told}
+    return [
+        t.Note(lfdi=device.lfdi, connection_id=device.connection_name, code=code, sentence=sentence)
+        for one in sent.told
+        for device in one.place.devices
+        for code, sentence in not_as_meant(device, said[one.place.key])
+        if code != MODE_UNSUPPORTED or device.id not in untold
+    ]
 
 
 def floors_of(sent: Sent, asked: t.Limits) -> dict[str, int]:

@@ -7,44 +7,21 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row
 
 from sep2.errors import Conflict, NotFound
+from sep2.operations.clients import UnknownClient
+from sep2.operations.controls import UnknownControl
+from sep2.operations.curves import UnknownCurve
+from sep2.operations.devices import UnknownDevice
+from sep2.operations.groups import UnknownGroup
+from sep2.operations.mirrors import UnknownMirror
+from sep2.operations.overrides import UnknownOverride
+from sep2.operations.territory import UnknownPlace
+from sep2.rules.cursor import Keyset
 from sep2.store import listing_controls, listing_curves, listing_register, listing_watch, overrides, territory
 from sep2.store.connection import Connection
 
 
-class UnknownClient(NotFound):
-    """There is no client of that name, and none whose LFDI begins so."""
-
-
-class UnknownDevice(NotFound):
-    """There is no device of that name, and none whose LFDI begins so."""
-
-
-class UnknownGroup(NotFound):
-    """There is no group of that name."""
-
-
 class UnknownConnection(NotFound):
     """There is no connection of that id."""
-
-
-class UnknownControl(NotFound):
-    """There is no control whose mRID begins so."""
-
-
-class UnknownCurve(NotFound):
-    """There is no curve whose mRID begins so."""
-
-
-class UnknownMirror(NotFound):
-    """There is no mirror of that number or name, and none whose mRID begins so."""
-
-
-class UnknownPlace(NotFound):
-    """There is no place of that name."""
-
-
-class UnknownOverride(NotFound):
-    """There is no override of that number."""
 
 
 class Ambiguous(Conflict):
@@ -67,6 +44,8 @@ _GROUP = _Kind(listing_register.group_named, listing_register.groups_like, Unkno
 _CURVE = _Kind(listing_curves.named, listing_curves.like, UnknownCurve, "mrid", 32)
 _MIRROR = _Kind(listing_watch.mirror_named, listing_watch.mirrors_like, UnknownMirror, "id", 32)
 LEAST_DIGITS = 4
+MOST_OTHERS = 20
+"""Devices beside the holder of a connection's limits that an answer describes one by one."""
 
 
 async def _one(db: Connection, kind: _Kind, said: str) -> Row[Any]:
@@ -112,6 +91,21 @@ async def connection(db: Connection, connection_id: str) -> Row[Any]:
     if found is None:
         raise UnknownConnection(connection_id[:60])
     return found
+
+
+class Others(NamedTuple):
+    """The first devices at a connection that do not hold its limits, and how many there are."""
+
+    rows: Sequence[Row[Any]]
+    total: int
+
+
+async def devices_at(db: Connection, connection: Row[Any]) -> tuple[Row[Any] | None, Others]:
+    """The device that holds the limits of a connection, if any does, and the others there."""
+    found = await listing_register.devices(db, Keyset(MOST_OTHERS + 1), connection_id=connection.id)
+    holder = None if connection.device_lfdi is None else await device(db, connection.device_lfdi)
+    rows = [row for row in found.rows if holder is None or row.id != holder.id]
+    return holder, Others(rows[:MOST_OTHERS], found.total - (holder is not None))
 
 
 async def place(db: Connection, name: str) -> Row[Any]:

@@ -71,7 +71,7 @@ async def show_default(rq: Request, asked: t.Nothing) -> t.Default:
     group = await find.group(rq.db, rq.ids["group"])
     row = await stored_defaults.of_group(rq.db, group.id)
     if row is None:
-        raise find.UnknownGroup(group.name)
+        raise groups.UnknownGroup(group.name)
     (modes,) = await curves.shown_modes(rq, row.modes)
     return views.default(row, group.name, modes)
 

@@ -8,7 +8,7 @@ from sqlalchemy import Row
 from sep2.admin import find
 from sep2.admin import types as t
 from sep2.admin.territory import as_place
-from sep2.errors import NotFound
+from sep2.errors import UnknownFeeder
 from sep2.operations import diagrams
 from sep2.operations.diagrams import Measured, Model, Step
 from sep2.rest.route import Request, listed, page
@@ -17,10 +17,6 @@ from sep2.store import territory
 
 MOST_BRANCHES = 12
 """Branches of which the loading is shown hour by hour: the most loaded ones."""
-
-
-class UnknownFeeder(NotFound):
-    """No feeder of that name is modelled."""
 
 
 async def show_network(rq: Request, asked: t.NetworkQuery) -> t.NetworkBelow:

@@ -30,6 +30,7 @@ from sep2.store import overrides as stored
 
 MOST_PLACES = 100
 """Places that an answer describes one by one; beyond, they are counted."""
+MOST_NOTES = 1000
 ENGINE = "Envelopes go on below it, and give the freed room to nobody."
 HELD_ON = (
     "A disconnect does not end by itself: it is held on until somebody releases it, and is overdue after its end. It "
@@ -167,8 +168,9 @@ async def answer_of(rq: Request, sent: Sent, asked: t.Limits, *, seen: str, sinc
     assert row is not None
     devices = [device for one in sent.told for device in one.place.devices]
     limits = Limits(asked.import_w, asked.export_w, asked.gen_w, asked.load_w)
-    has_modes = bool(json.loads(row.modes))
-    can_be_told = {device.id for device in devices if has_modes or is_told(device, limits)}
+    modes = json.loads(row.modes)
+    notes = effects.notes_of(sent, modes)
+    can_be_told = {device.id for device in devices if modes or is_told(device, limits)}
     programs = {program for one in sent.told for program in one.programs}
     at_once = await stored.subscribed(rq.db, sorted({device.client_id for device in devices}), programs)
     told = can_be_told & at_once
@@ -181,6 +183,8 @@ async def answer_of(rq: Request, sent: Sent, asked: t.Limits, *, seen: str, sinc
         untold=[
             t.Untold(lfdi=device.lfdi, connection_id=device.connection_name, why=why) for device, why in sent.untold
         ],
+        notes=notes[:MOST_NOTES],
+        noted=len(notes),
         replaces=_counted(source for one in sent.told for source in one.replaces),
         after=_counted(one.after for one in sent.told),
         until=max(one.latest_end for one in sent.told),

@@ -21,9 +21,21 @@ async def explain_connection(rq: Request, asked: t.WhyQuery) -> t.Why:
     """What is in force at a connection at a moment, who says so and why, and what would hold otherwise."""
     row = await find.connection(rq.db, rq.ids["connection"])
     at = rq.now if asked.at is None else asked.at
-    if row.device_lfdi is None:
-        return t.Why(connection_id=row.connection_id, device=None, at=at, modes=[], next_change=None)
-    device = await find.device(rq.db, row.device_lfdi)
+    holder, others = await find.devices_at(rq.db, row)
+    own = None if holder is None else await _of_device(rq, holder, at)
+    return t.Why(
+        connection_id=row.connection_id,
+        device=None if holder is None else holder.lfdi,
+        at=at,
+        modes=[] if own is None else own.modes,
+        next_change=None if own is None else own.next_change,
+        others=[await _of_device(rq, device, at) for device in others.rows],
+        other_devices=others.total,
+    )
+
+
+async def _of_device(rq: Request, device: Row[Any], at: int) -> t.DeviceWhy:
+    """What is in force for one device at a moment, who says so and why, and what would hold otherwise."""
     groups = await listing_register.defaults_over(rq.db, device.id)
     seen = Seen(rq.now, superseded_at_once=shows_at_once(device.profile))
     standing = await controls.standing_for(rq.db, device.id, rq.now)
@@ -38,13 +50,7 @@ async def explain_connection(rq: Request, asked: t.WhyQuery) -> t.Why:
         await _mode(rq, shown[mode], _below(mode, held, programs, groups, at=at))
         for mode, held in sorted(found.items())
     ]
-    return t.Why(
-        connection_id=row.connection_id,
-        device=device.lfdi,
-        at=at,
-        modes=modes,
-        next_change=_next(programs, at),
-    )
+    return t.DeviceWhy(device=device.lfdi, name=device.name or "", modes=modes, next_change=_next(programs, at))
 
 
 async def _mode(rq: Request, one: t.ModeInForce, below: list[str]) -> t.WhyMode:

@@ -51,6 +51,7 @@ def said(done: t.OverrideSent) -> str:
     told += [f"{counted(polling, 'device')} at the next poll, by {shown_time(done.known_by)}{late}"] if polling else []
     lines += [f"Told: {', '.join(told)}."] if told else []
     lines += _untold(done.untold)
+    lines += _notes(done.notes, done.noted)
     lines += _protected(done)
     lines += [
         f"{name} keeps {shown_power(watts)}: a rule guarantees it to controllable loads."
@@ -71,6 +72,15 @@ def _untold(found: Sequence[t.Untold]) -> list[str]:
     for one in found:
         by_reason.setdefault(one.why, []).append(one.connection_id or one.lfdi)
     return [f"Not told: {_named(names)}: {why}." for why, names in by_reason.items()]
+
+
+def _notes(found: Sequence[t.Note], every: int) -> list[str]:
+    """Who is sent it and does not hold it as it is meant, a line for each reason."""
+    by_reason: dict[str, list[str]] = {}
+    for one in found:
+        by_reason.setdefault(one.sentence, []).append(one.connection_id or one.lfdi)
+    lines = [f"Sent, but: {_named(names)}: {sentence}." for sentence, names in by_reason.items()]
+    return lines + ([f"{every - len(found)} more notes like these."] if every > len(found) else [])
 
 
 def _named(names: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ import typer
 
 from sep2.admin.types import market_evidence as t
 from sep2.cli.api import api, at
+from sep2.cli.bulk import PATIENCE_S
 from sep2.cli.market_times import day_or_moment, time_of
 from sep2.cli.show import Limit, listed, show
 from sep2.cli.units import When, shown_time
@@ -57,7 +58,7 @@ def pack_evidence(
         end=time_of(server, end) or 0,
         as_of=time_of(server, as_of),
     )
-    made = server.change("POST", "/market/evidence", t.Evidence, body)
+    made = server.change("POST", "/market/evidence", t.Evidence, body, patience_s=PATIENCE_S)
     written = ""
     if to is not None:
         try:

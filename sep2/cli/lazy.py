@@ -34,6 +34,10 @@ BUILT_IN = Extension(
 
 
 MOST_OF_AN_ERROR = 4000
+USAGE: type[Exception] = typer.BadParameter.__mro__[1]
+"""What Typer raises for options and arguments that can not be understood; it has no public name."""
+OF_THE_PARSER = "Value error, "
+"""How Typer begins what a choice or a function that parses says."""
 COMPLETION = ("install_completion", "show_completion")
 
 
@@ -84,8 +88,14 @@ class Sep2(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run a command; what it refuses is said in one line, on standard error."""
         given.set(NOTHING_GIVEN)
+        typed = [*getattr(ctx, "_protected_args", ()), *ctx.args]  # the parser takes them away
         try:
             return super().invoke(ctx)
+        except USAGE as wrong:
+            wrong.message = wrong.message.removeprefix(OF_THE_PARSER)  # type: ignore[attr-defined]
+            if "--json" in typed:
+                say_json(json.dumps(_usage_as_json(wrong), indent=2, ensure_ascii=False))
+            raise
         except SepError as refusal:
             if getattr(refusal, "is_error", True):
                 typer.secho(shown(f"Error: {refusal}", MOST_OF_AN_ERROR), fg=typer.colors.RED, err=True)
@@ -115,6 +125,14 @@ def command_of(entry: Entry) -> Any:
         before = renamed(entry.name, entry.now_called) if entry.now_called else None
         outer.add_typer(found, name=entry.name, hidden=before is not None, callback=before)
     return typer.main.get_group(outer).commands[entry.name]
+
+
+def _usage_as_json(wrong: Any) -> dict[str, Any]:
+    """What can not be understood of a command, for programs: the field is the option or the argument."""
+    param = getattr(wrong, "param", None)
+    field = "" if param is None else (param.opts[0] if param.opts else param.name)
+    usage = f"{wrong.ctx.command_path} --help" if wrong.ctx is not None else "sep2 --help"
+    return {"code": "usage", "message": wrong.format_message(), "field": field, "hint": usage}
 
 
 def _as_json(refusal: SepError, hint: str) -> dict[str, Any]:

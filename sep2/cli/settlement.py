@@ -17,6 +17,8 @@ from sep2.rest.types import Listed
 
 __all__ = ["root"]
 
+PATIENCE_S = 3600
+"""Of a month of a thousand DERs."""
 Aggregation = Annotated[str, typer.Argument(metavar="AGGREGATION", help="Its name.")]
 Starts = Annotated[When, typer.Option("--from", parser=day_or_moment, metavar="TIME", help="From when on.")]
 Ends = Annotated[When, typer.Option("--to", parser=day_or_moment, metavar="TIME", help="Until when.")]
@@ -48,7 +50,7 @@ def settle_market(
     body = {"aggregation": name, "day": day, "start": since, "end": until}
     declared = [_available(one, since, until) for one in available or ()]
     asked = _converted({**body, "available": declared})
-    _say(server.change("POST", "/market/settle", t.Settlement, asked))
+    _say(server.change("POST", "/market/settle", t.Settlement, asked, patience_s=PATIENCE_S))
 
 
 def _converted(body: dict[str, object]) -> t.NewSettlement:

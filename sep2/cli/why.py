@@ -34,14 +34,34 @@ def explain_connection(
     server = api()
     found = server.get(f"{at('connections', name)}/why", t.Why, at=resolved(server, moment))
     when_said = shown_time(found.at)
-    if found.device is None:
-        return show(found, f"At {when_said} nobody holds the limits of {found.connection_id}: no device is there.")
-    if not found.modes:
-        return show(found, f"At {when_said} nothing limits {found.connection_id}.")
-    lines = [f"{found.connection_id} at {when_said}:", *(_sentence(found, one) for one in found.modes)]
-    if found.next_change is not None:
-        lines.append(f"The next change is at {shown_time(found.next_change)}.")
+    lines = [*_of_connection(found, when_said), *(line for one in found.others for line in _of_other(found, one))]
+    if found.other_devices > len(found.others):
+        lines.append(
+            f"{len(found.others)} of {found.other_devices} other devices are shown: `sep2 device show` has each."
+        )
     return show(found, Lines("\n".join(shown(line, 4000) for line in lines)))
+
+
+def _of_connection(found: t.Why, when_said: str) -> list[str]:
+    if found.device is None:
+        why = "no device there does" if found.other_devices else "no device is there"
+        return [f"At {when_said} nobody holds the limits of {found.connection_id}: {why}."]
+    if not found.modes:
+        return [f"At {when_said} nothing limits {found.connection_id}."]
+    lines = [f"{found.connection_id} at {when_said}:", *(_sentence(found, one) for one in found.modes)]
+    return lines + _next(found.next_change)
+
+
+def _of_other(found: t.Why, one: t.DeviceWhy) -> list[str]:
+    """The limits of a device that does not hold those of its connection."""
+    name = one.name or one.device
+    if not one.modes:
+        return [f"Nothing limits its device {name} beside."]
+    return [f"Its device {name} beside:", *(_sentence(found, mode) for mode in one.modes), *_next(one.next_change)]
+
+
+def _next(change: int | None) -> list[str]:
+    return [] if change is None else [f"The next change is at {shown_time(change)}."]
 
 
 def _sentence(found: t.Why, one: t.WhyMode) -> str:

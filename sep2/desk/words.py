@@ -1,6 +1,7 @@
 """How values are written for people: power, time, age, and stored text without invisible characters."""
 
 import unicodedata
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -12,6 +13,7 @@ from sep2.rules.binding import in_words, of_direction
 from sep2.settings import Settings
 
 UNKNOWN = "?"
+NO_LIMIT = "No limit is in force."
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 """Unicode categories that show nothing, or change how what is around them shows."""
 RESPONSES = {
@@ -139,7 +141,10 @@ def because(reach: t.ReachRun, run: str) -> str:
 
 
 def sentences(limits: t.ConnectionLimits, at: int, clock: Clock) -> list[str]:
-    """What limits a connection at a moment, one sentence for each direction; of an envelope also what binds it."""
+    """What limits a connection at a moment, one sentence for each direction; of an envelope also what binds it.
+
+    Of each device beside the one that holds the connection's limits likewise.
+    """
     found = []
     for run in limits.runs:
         if run.start <= at < run.end:
@@ -149,7 +154,22 @@ def sentences(limits: t.ConnectionLimits, at: int, clock: Clock) -> list[str]:
                 for one in reaches
                 if one.direction == run.direction and one.start <= at < one.end
             ]
-            lacks = limits.not_done.get(run.direction) if run.control is not None else None
-            but = [f"The device does not do it: {lacks}."] if lacks else []
-            found.append(" ".join([why(run, clock), *reason, *but]))
-    return found or ["No limit is in force."]
+            found.append(" ".join([why(run, clock), *reason]) + but(run, limits.not_done))
+    beside = [why_of(one, run, clock) for one in limits.others for run in one.runs if run.start <= at < run.end]
+    return [*(found or [NO_LIMIT]), *beside]
+
+
+def but(run: t.LimitRun, not_done: Mapping[str, str]) -> str:
+    """That the device does not do a limit, and why; empty where it does. not_done: that by direction."""
+    lacks = not_done.get(run.direction) if run.control is not None else None
+    return f" The device does not do it: {lacks}." if lacks else ""
+
+
+def name_of(device: t.DeviceLimits) -> str:
+    """The name of a device, or how its LFDI begins."""
+    return device.name or f"{device.device[:12]}…"
+
+
+def why_of(device: t.DeviceLimits, run: t.LimitRun, clock: Clock) -> str:
+    """One sentence on a limit of a device beside the one that holds the connection's."""
+    return f"Device {name_of(device)}: {why(run, clock)}{but(run, device.not_done)}"

@@ -19,7 +19,7 @@ DRAFT, WAITING, APPROVED, REFUSED, WITHDRAWN, EXPIRED = (
 )
 
 
-class NoSuchApproval(NotFound):
+class UnknownApproval(NotFound):
     """There is no request of that number."""
 
 
@@ -69,7 +69,7 @@ async def open_one(db: Connection, number: int, now: int) -> Row[Any]:
     """A request that can still be decided on."""
     row = await approvals.locked(db, number)
     if row is None:
-        raise NoSuchApproval(str(number))
+        raise UnknownApproval(str(number))
     if (state := state_of(row, now)) not in approvals.OPEN:
         raise ApprovalDecided(f"{number} is {state}")
     return row

@@ -21,8 +21,8 @@ class ClientTaken(Conflict):
     """A client with this LFDI is registered already."""
 
 
-class NoSuchClient(NotFound):
-    """No such client is registered."""
+class UnknownClient(NotFound):
+    """There is no client of that name, and none whose LFDI begins so."""
 
 
 class ShutOut(Forbidden):
@@ -98,7 +98,7 @@ async def let_in(db: Connection, lfdi: str, profile: str, now: int) -> int:
 async def set_client_access(db: Connection, client_id: int, granted: bool) -> None:
     """Grant or withdraw a client's access; it holds from the next request on."""
     if not await clients.set_enabled(db, client_id, granted):
-        raise NoSuchClient(str(client_id))
+        raise UnknownClient(str(client_id))
     await outbox.changed(db, "EndDeviceList", client=client_id)
 
 
@@ -109,7 +109,7 @@ async def change_client(db: Connection, client_id: int, said: Mapping[str, Any],
     """
     row = await clients.one(db, client_id)
     if row is None or row.removed is not None:
-        raise NoSuchClient(str(client_id))
+        raise UnknownClient(str(client_id))
     columns = dict(said)
     if "pin" in columns:
         check_pin(columns["pin"])
@@ -132,7 +132,7 @@ async def rename_client(db: Connection, client_id: int, name: str) -> None:
     """Call a client so; a device that is its own client has the same name."""
     row = await clients.one(db, client_id)
     if row is None or row.removed is not None:
-        raise NoSuchClient(str(client_id))
+        raise UnknownClient(str(client_id))
     await naming.check(db, "client", name, beside=client_id)
     await stored_names.rename(db, "client", client_id, name)
     await judged.rename_client(db, row.name, name)

@@ -9,7 +9,7 @@ from sep2.errors import Conflict, NotFound
 from sep2.operations import room
 from sep2.operations.alarms import warn_of_inexpressible
 from sep2.operations.curves import check_links
-from sep2.operations.groups import NoSuchGroup, refuse_net_limits
+from sep2.operations.groups import UnknownGroup, refuse_net_limits
 from sep2.operations.issuing import (
     LONGEST_REASON,
     BadControl,
@@ -33,8 +33,8 @@ __all__ = [
     "ControlOver",
     "Issued",
     "NewControl",
-    "NoSuchControl",
     "TooManyControls",
+    "UnknownControl",
     "Withdrawn",
     "cancel_control",
     "issue_controls",
@@ -46,8 +46,8 @@ MOST_AHEAD = 24
 """CSIP clients hold at least this many events per device; more would overflow some of them."""
 
 
-class NoSuchControl(NotFound):
-    """No such control exists."""
+class UnknownControl(NotFound):
+    """There is no control whose mRID begins so."""
 
 
 class ControlOver(Conflict):
@@ -104,7 +104,7 @@ async def issue_controls(
     await db.in_turn()
     group = await groups.locked(db, group_id)
     if group is None:
-        raise NoSuchGroup(str(group_id))
+        raise UnknownGroup(str(group_id))
     check_new(new, now)
     refuse_net_limits(group, [control.limits for control in new])
     await check_links(db, group_id, [control.modes for control in new])
@@ -162,7 +162,7 @@ async def cancel_control(
     await db.in_turn()
     known = await controls.one(db, control_id)
     if known is None:
-        raise NoSuchControl(str(control_id))
+        raise UnknownControl(str(control_id))
     await groups.locked(db, known.device_group_id)
     known = await controls.one(db, control_id) or known
     parts = await controls.parts_of(db, [known.continues or known.id], now)

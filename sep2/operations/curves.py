@@ -9,7 +9,7 @@ from sqlalchemy import Row
 from sep2 import wire as w
 from sep2.errors import Conflict, NotFound
 from sep2.operations import identifiers
-from sep2.operations.groups import NoSuchGroup
+from sep2.operations.groups import UnknownGroup
 from sep2.operations.modes import BadMode, curve_ids
 from sep2.rules import texts
 from sep2.rules.curves import MODES, BadCurve, Curve, Scaled, check, scaled
@@ -19,8 +19,8 @@ from sep2.store.connection import Connection
 LONGEST_DESCRIPTION = 32
 
 
-class NoSuchCurve(NotFound):
-    """No such curve exists."""
+class UnknownCurve(NotFound):
+    """There is no curve whose mRID begins so."""
 
 
 class CurveInUse(Conflict):
@@ -37,7 +37,7 @@ class CurveMade(NamedTuple):
 async def create_curve(db: Connection, group_id: int, curve: Curve, now: int, *, description: str = "") -> CurveMade:
     """Give a group's program a curve; where one says the same already, that one is meant."""
     if await groups.locked(db, group_id) is None:
-        raise NoSuchGroup(str(group_id))
+        raise UnknownGroup(str(group_id))
     if wrong := texts.misfit(description, LONGEST_DESCRIPTION):
         raise BadCurve(f"description: {wrong}")
     said = _columns(check(curve))
@@ -65,11 +65,11 @@ async def remove_curve(db: Connection, curve_id: int, now: int) -> None:
     """List a curve no longer; refused while a control that is not over, or the default, links to it."""
     known = await curves.one(db, curve_id)
     if known is None:
-        raise NoSuchCurve(str(curve_id))
+        raise UnknownCurve(str(curve_id))
     await groups.locked(db, known.device_group_id)
     row = await curves.one(db, curve_id)
     if row is None or row.removed is not None:
-        raise NoSuchCurve(known.mrid)
+        raise UnknownCurve(known.mrid)
     default = await curves.modes_of_default(db, row.device_group_id)
     if default is not None and curve_id in _linked(default):
         raise CurveInUse(f"{row.mrid}: the default")

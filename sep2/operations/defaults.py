@@ -9,7 +9,7 @@ from sep2.errors import BadValue
 from sep2.operations import inherited, unlimited
 from sep2.operations.alarms import warn_of_inexpressible
 from sep2.operations.curves import check_links
-from sep2.operations.groups import NoSuchGroup, refuse_net_limits
+from sep2.operations.groups import UnknownGroup, refuse_net_limits
 from sep2.operations.issuing import limits_of
 from sep2.operations.modes import control_base, enter_service
 from sep2.operations.newcomers import refuse_newcomers
@@ -40,7 +40,7 @@ async def set_default(db: Connection, group_id: int, limits: Limits, *, now: int
     group = await groups.locked(db, group_id)
     known = await defaults.of_group(db, group_id)
     if group is None or known is None:
-        raise NoSuchGroup(str(group_id))
+        raise UnknownGroup(str(group_id))
     check(limits)
     refuse_net_limits(group, [limits])
     wanted: dict[str, Any] = {

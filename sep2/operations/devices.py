@@ -47,8 +47,8 @@ class DeviceTaken(Conflict):
         self.device_id = device_id
 
 
-class NoSuchDevice(NotFound):
-    """No such EndDevice is registered."""
+class UnknownDevice(NotFound):
+    """There is no device of that name, and none whose LFDI begins so."""
 
 
 class ConnectionTaken(Conflict):
@@ -249,7 +249,7 @@ async def keep_place(db: Connection, device_id: int, now: int) -> None:
 async def _known(db: Connection, device_id: int) -> Any:
     device = await devices.one(db, device_id)
     if device is None:
-        raise NoSuchDevice(str(device_id))
+        raise UnknownDevice(str(device_id))
     return device
 
 
@@ -301,7 +301,7 @@ async def remove_device(db: Connection, device_id: int, now: int) -> bool:
     """
     device = await devices.one(db, device_id)
     if device is None:
-        raise NoSuchDevice(str(device_id))
+        raise UnknownDevice(str(device_id))
     for kind in BELOW_A_DEVICE:
         await outbox.changed(db, kind, edev=device_id)
     await drop_own_group(db, device_id, now)
@@ -351,6 +351,6 @@ async def change_device(
     """Take over what a client may say of its own EndDevice."""
     device = await devices.one(db, device_id)
     if device is None:
-        raise NoSuchDevice(str(device_id))
+        raise UnknownDevice(str(device_id))
     await devices.update_one(db, device_id, post_rate=post_rate, device_category=device_category, changed=now)
     await outbox.changed(db, "EndDevice", edev=device_id, client=device.client_id)

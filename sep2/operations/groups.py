@@ -24,8 +24,8 @@ class AlreadyMember(Conflict):
     """The device is in this group already."""
 
 
-class NoSuchGroup(NotFound):
-    """No such group exists."""
+class UnknownGroup(NotFound):
+    """There is no group of that name."""
 
 
 class GroupOrder(BadValue):
@@ -118,7 +118,7 @@ async def assign(db: Connection, group_id: int, device_id: int, now: int) -> Non
     """Put a device into a group; the group's program holds for it at once."""
     group = await groups.one(db, group_id)
     if group is None:
-        raise NoSuchGroup(str(group_id))
+        raise UnknownGroup(str(group_id))
     if group.role in COMMANDS:
         raise BadGroup(f"group: {group.name} has the members of its connection's or device's own group")
     device = await devices.one(db, device_id)
@@ -309,7 +309,7 @@ async def set_primacy(db: Connection, group_id: int, primacy: int, now: int) -> 
     _check_primacy(primacy)
     known = await groups.one(db, group_id)
     if known is None:
-        raise NoSuchGroup(str(group_id))
+        raise UnknownGroup(str(group_id))
     await groups.update_one(db, group_id, primacy=primacy)
     await outbox.changed(db, "DERProgram", derp=group_id)
     await inherited.follow_members(db, group_id, lambda held: inherited.with_primacy(held, group_id, known.primacy))

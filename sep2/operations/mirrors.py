@@ -38,8 +38,8 @@ class TooManyMirrors(SepError):
     reason = 2
 
 
-class NoSuchMirror(NotFound):
-    """No such MirrorUsagePoint exists."""
+class UnknownMirror(NotFound):
+    """There is no mirror of that number or name, and none whose mRID begins so."""
 
 
 class NotYourDevice(Forbidden):
@@ -289,5 +289,5 @@ async def delete_mirror(db: Connection, point_id: int) -> None:
 async def set_reading_sign(db: Connection, mirror_id: int, sign: ReadingSign) -> None:
     """What commissioning has found of a usage point's sign; what it posts is the same as before."""
     if not await mirrors.update_one(db, mirror_id, reading_sign=sign):
-        raise NoSuchMirror(str(mirror_id))
+        raise UnknownMirror(str(mirror_id))
     await note_sign(db, mirror_id)

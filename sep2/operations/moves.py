@@ -4,8 +4,8 @@ from typing import Any
 
 from sep2.errors import BadValue
 from sep2.operations import unlimited
-from sep2.operations.clients import NoSuchClient
-from sep2.operations.devices import BELOW_A_DEVICE, NoSuchDevice
+from sep2.operations.clients import UnknownClient
+from sep2.operations.devices import BELOW_A_DEVICE, UnknownDevice
 from sep2.store import clients, devices, judged, mirrors, outbox
 from sep2.store.connection import Connection
 
@@ -21,9 +21,9 @@ async def move_to_client(db: Connection, device_id: int, client_id: int, now: in
     """
     device, new = await devices.one(db, device_id), await clients.one(db, client_id)
     if device is None:
-        raise NoSuchDevice(str(device_id))
+        raise UnknownDevice(str(device_id))
     if new is None or new.removed is not None:
-        raise NoSuchClient(str(client_id))
+        raise UnknownClient(str(client_id))
     if device.client_id == client_id:
         return
     old = await clients.one(db, device.client_id)

@@ -64,8 +64,8 @@ class OverrideReachesNobody(Conflict):
     """There is nobody whom the override could be sent to."""
 
 
-class NoSuchOverride(NotFound):
-    """No such override exists."""
+class UnknownOverride(NotFound):
+    """There is no override of that number."""
 
 
 class OverrideOver(Conflict):
@@ -310,7 +310,7 @@ async def release(
     await db.in_turn()
     row = await overrides.one(db, override_id)
     if row is None:
-        raise NoSuchOverride(str(override_id))
+        raise UnknownOverride(str(override_id))
     if row.released is not None or row.end <= now:
         raise OverrideOver(str(override_id))
     if not 0 <= spread_s <= LONGEST_SPREAD_S:

@@ -13,7 +13,7 @@ from sep2.operations.modes import curve_ids
 from sep2.rules.authority import MOST_PROGRAMS, Primacies, Role
 from sep2.rules.floors import raised
 from sep2.rules.limits import Limits
-from sep2.rules.reach import CSIP, IN_CSIP, not_carried, only_draws
+from sep2.rules.reach import not_carried
 from sep2.store import curves, groups
 from sep2.store.connection import Connection
 
@@ -162,16 +162,6 @@ def not_reached(limits: Limits, devices: Sequence[Row[Any]], told: Sequence[Plac
             found.append((device, "another device holds the limits of its connection"))
         elif not (device.enabled and device.client_enabled):
             found.append((device, "its client is shut out"))
-        elif why := _lost(limits, device):
-            found.append((device, why))
+        elif lost := not_carried(device, limits):
+            found.append((device, f"profile csip can not carry the {' and '.join(lost)} limit"))
     return found
-
-
-def _lost(limits: Limits, device: Row[Any]) -> str:
-    """What of the limits the profile of a device's client can not carry."""
-    if lost := not_carried(device, limits):
-        return f"profile csip can not carry the {' and '.join(lost)} limit"
-    in_percent = device.profile == CSIP and not limits.modes().isdisjoint(IN_CSIP)
-    if in_percent and device.set_max_w is None and not only_draws(device):
-        return "its limit is sent in percent of setMaxW, which it has not reported"
-    return ""

@@ -57,8 +57,8 @@ class Round(NamedTuple):
 async def note_plan(db: Connection, feeder: str, span: tuple[int, int], now: int) -> None:
     """Note when the plan of a feeder begins and ends whose limits are published; an alarm tells ahead of its end."""
     begins, ends = span
-    await marks.put(db, f"{_MARK}{feeder}"[:80], f"{ends} {begins}")
-    await _tell_end(db, feeder, span, now)
+    await marks.put(db, _mark(_MARK, feeder), f"{ends} {begins}")
+    await _tell_end(db, _name(_MARK, feeder), span, now)
 
 
 async def _tell_end(db: Connection, feeder: str, span: tuple[int, int], now: int) -> None:
@@ -74,8 +74,8 @@ async def _tell_end(db: Connection, feeder: str, span: tuple[int, int], now: int
 
 async def forget_plan(db: Connection, feeder: str, now: int) -> None:
     """Nothing is planned for a feeder any more: other limits hold there, which do not end."""
-    await marks.remove(db, f"{_MARK}{feeder}"[:80])
-    await clear_alarm(db, PLAN_ENDING, feeder, now)
+    await marks.remove(db, _mark(_MARK, feeder))
+    await clear_alarm(db, PLAN_ENDING, _name(_MARK, feeder), now)
 
 
 async def planned_until(db: Connection) -> dict[str, int]:
@@ -116,7 +116,7 @@ async def rounds(db: Connection) -> dict[str, Round]:
 
 def round_name(feeder: str) -> str:
     """The name by which `rounds` gives a feeder: of a long path, its end."""
-    return _mark(_ROUND, feeder).removeprefix(_ROUND)
+    return _name(_ROUND, feeder)
 
 
 async def latest_round(db: Connection, feeder: str) -> Round | None:
@@ -129,6 +129,11 @@ def _round(said: dict[str, Any]) -> Round:
     """A round as it was noted; lists become tuples."""
     fields: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}
     return Round(**fields)
+
+
+def _name(prefix: str, feeder: str) -> str:
+    """The name by which marks of this kind give a feeder."""
+    return _mark(prefix, feeder).removeprefix(prefix)
 
 
 def _mark(prefix: str, feeder: str) -> str:

@@ -1,7 +1,7 @@
 """How often clients are to poll and to post."""
 
 from sep2.errors import BadValue
-from sep2.operations.mirrors import NoSuchMirror
+from sep2.operations.mirrors import UnknownMirror
 from sep2.store import marks, mirrors, outbox
 from sep2.store.connection import Connection
 
@@ -26,7 +26,7 @@ async def set_post_rate(db: Connection, mirror_id: int, seconds: int, now: int) 
     """Have a client post readings of a usage point that often."""
     _check("postRate", seconds)
     if not await mirrors.update_one(db, mirror_id, post_rate=seconds, changed=now):
-        raise NoSuchMirror(str(mirror_id))
+        raise UnknownMirror(str(mirror_id))
 
 
 def _check(name: str, seconds: int) -> None:

@@ -1,7 +1,7 @@
 """What becomes of a control at each device: what profile and equipment carry, and whether it is seen in time."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sep2.errors import Conflict
@@ -52,7 +52,7 @@ async def look(
     after = 0
     while rows := await reach.members(db, group_id, after, AT_ONCE):
         for row in rows:
-            found += (Note(row.lfdi, row.connection_name, *said) for said in _said(row, modes))
+            found += (Note(row.lfdi, row.connection_name, *said) for said in not_as_meant(row, modes))
             if not row.told:
                 found += _late(row, shortest_s, told.get(row.id), poll_rate_s)
         after = rows[-1].id
@@ -93,11 +93,11 @@ def _late(row: Any, shortest_s: int, told_s: int | None, poll_rate_s: int) -> It
     yield Note(row.lfdi, row.connection_name, CONTROL_TOO_SHORT, said, told_s is not None)
 
 
-def _said(row: Any, modes: set[str]) -> Iterator[tuple[str, str]]:
-    """What a device does not carry, or not as it is meant: the code and the sentence of each."""
+def not_as_meant(row: Any, modes: Collection[str]) -> Iterator[tuple[str, str]]:
+    """What a device does not carry of some modes, or not as it is meant: the code of each alarm and a sentence."""
     for mode, why in unsupported(row, modes).items():
         yield MODE_UNSUPPORTED, f"{mode}: {why}"
-    if row.profile != CSIP or modes.isdisjoint(IN_CSIP) or only_draws(row):
+    if row.profile != CSIP or IN_CSIP.keys().isdisjoint(modes) or only_draws(row):
         return
     known = rating(row)
     if known.doubt:

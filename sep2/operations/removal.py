@@ -5,8 +5,8 @@ from typing import Any
 
 from sep2.errors import BadValue, Conflict
 from sep2.operations import devices, groups, mirrors, moves, overrides, territory
-from sep2.operations.clients import NoSuchClient
-from sep2.operations.groups import BadGroup, NoSuchGroup
+from sep2.operations.clients import UnknownClient
+from sep2.operations.groups import BadGroup, UnknownGroup
 from sep2.operations.inherited import house
 from sep2.operations.retiring import retire
 from sep2.rules.authority import Role
@@ -53,7 +53,7 @@ async def remove_client(
     """
     row = await clients.one(db, client_id)
     if row is None or row.removed is not None:
-        raise NoSuchClient(str(client_id))
+        raise UnknownClient(str(client_id))
     found = await dependants.of_client(db, client_id)
     _settle(row.name, found, with_them=with_devices, to=to)
     for device_id in await dependants.devices_of(db, client_id):
@@ -116,7 +116,7 @@ async def remove_group(
     """Remove a group of the operator's; its devices are let go, or are put into another one. What depended on it."""
     group = await stored_groups.one(db, group_id)
     if group is None or group.removed is not None:
-        raise NoSuchGroup(str(group_id))
+        raise UnknownGroup(str(group_id))
     if group.role != Role.GROUP or (await house(db)).newcomers == group_id:
         raise BadGroup(f"group: {group.name} is not the operator's to remove")
     if to == group_id:

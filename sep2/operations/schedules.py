@@ -14,7 +14,7 @@ from sep2.operations.controls import (
     joined,
     said_already,
 )
-from sep2.operations.groups import NoSuchGroup, refuse_net_limits
+from sep2.operations.groups import UnknownGroup, refuse_net_limits
 from sep2.operations.issuing import LONGEST_RANDOM_S, NewControl, check_new, limits_of
 from sep2.operations.resuming import (
     Around,
@@ -86,7 +86,7 @@ async def near(db: Connection, group_ids: Sequence[int], now: int, until: int) -
         return {}
     rows = await groups.locked_each(db, group_ids)
     if missing := set(group_ids) - {row.id for row in rows}:
-        raise NoSuchGroup(str(min(missing)))
+        raise UnknownGroup(str(min(missing)))
     return await around_each(db, rows, now, until)
 
 

@@ -20,8 +20,8 @@ SYSTEM = 0
 """In place of a place's number, where the whole system is meant."""
 
 
-class NoSuchPlace(NotFound):
-    """There is no such place."""
+class UnknownPlace(NotFound):
+    """There is no place of that name."""
 
 
 class BadPlace(BadValue):
@@ -61,7 +61,7 @@ async def _check_parent(db: Connection, kind: str, parent_id: int | None) -> Non
         return
     parent = await territory.one(db, parent_id)
     if parent is None:
-        raise NoSuchPlace(str(parent_id))
+        raise UnknownPlace(str(parent_id))
     if not may_lie_below(kind, parent.kind):
         raise BadPlace(f"parent: a {kind} does not lie below a {parent.kind} ({parent.name})")
 
@@ -70,7 +70,7 @@ async def move_place(db: Connection, place_id: int, parent_id: int | None, now: 
     """Move a place, with all that is below it; how many devices have other programs now."""
     row = await territory.one(db, place_id)
     if row is None:
-        raise NoSuchPlace(str(place_id))
+        raise UnknownPlace(str(place_id))
     await _check_parent(db, row.kind, parent_id)
     if parent_id in await territory.ids_below(db, place_id):
         raise BadPlace(f"parent: lies below {row.name} itself")
@@ -83,7 +83,7 @@ async def rename_place(db: Connection, place_id: int, name: str) -> None:
     """Call a place, and its group, otherwise."""
     row = await territory.one(db, place_id)
     if row is None:
-        raise NoSuchPlace(str(place_id))
+        raise UnknownPlace(str(place_id))
     await naming.check(db, "place", name, beside=place_id)
     of_group = f"{row.kind} {name}"[:80]
     await naming.check(db, "group", of_group, beside=row.device_group_id)
@@ -97,7 +97,7 @@ async def remove_place(db: Connection, place_id: int, now: int, *, to: int | Non
     """Remove a place; what lies below it lies below another one then. How many of each kind did."""
     row = await territory.one(db, place_id)
     if row is None:
-        raise NoSuchPlace(str(place_id))
+        raise UnknownPlace(str(place_id))
     found = await territory.counts(db, place_id)
     devices = await territory.devices_below(db, place_id)
     if any(found.values()):

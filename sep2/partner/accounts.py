@@ -1,5 +1,6 @@
 """What a party says of outages, and what it is given as evidence of a day."""
 
+import asyncio
 from datetime import date
 from typing import Any
 
@@ -66,7 +67,7 @@ async def show_evidence(rq: Request, asked: Nothing) -> t.EvidenceOfDay:
         raise NotSettled(day.isoformat())
     as_of = max(one.recorded_at for one in runs)
     signing = signer(market.evidence_key, market.utility_name, "evidence", rq.now)
-    made = build(*await packing.parts_of(rq.db, row, span, as_of), signing)
+    made = await asyncio.to_thread(build, *await packing.parts_of(rq.db, row, span, as_of), signing)
     return t.EvidenceOfDay(
         aggregation=row.name,
         day=day.isoformat(),

@@ -50,8 +50,8 @@ async def show_iso_aggregation(rq: Request, asked: Nothing) -> t.IsoAggregation:
 
 async def register_iso_resource(rq: Request, asked: t.Registration) -> t.IsoAggregation:
     """The aggregation under the id that you give it: it is active from now on, where it was approved."""
-    row, own_profiles = await _seen(rq), rq.state.settings.market.profiles
-    await system_operators.register_resource(rq.db, row, asked.iso_resource_id, own=own_profiles, written=written(rq))
+    said, own_profiles = {"iso_resource_id": asked.iso_resource_id}, rq.state.settings.market.profiles
+    await aggregations.set_aggregation(rq.db, await _seen(rq), said, own=own_profiles, written=written(rq))
     return await show_iso_aggregation(rq, Nothing())
 
 

@@ -20,9 +20,9 @@ from sep2.rest.idempotency import REPLAYED, Once, asked_once
 from sep2.rest.operator_pace import OperatorPace, TooManyChanges
 from sep2.rest.polls import Poll, Polls
 from sep2.rest.refusals import OUTAGES, Answer, as_json, errors_as_json
-from sep2.rest.route import LARGEST_BODY, Request, Route
+from sep2.rest.route import LARGEST_BODY, Ahead, Request, Route
 from sep2.rest.tables import CSV, DECLARATION, NEXT, XML, as_csv, wants_csv
-from sep2.rest.types import Nothing, SecondedQuery, Waiting
+from sep2.rest.types import SecondedQuery, Waiting
 from sep2.rules.told_times import tell_in
 from sep2.server.app import State
 from sep2.store import audits
@@ -199,9 +199,10 @@ async def tried(state: State, route: Route, caller: Caller, said: tuple[Any, Map
     """What a change would answer to a caller; nothing is changed. said: what is asked for, and the path's ids."""
     caller.require(route.role, change=True)
     asked, ids = said
+    prepared = None if route.ahead is None else await route.ahead(Ahead(state, ids, caller, True), asked)
     try:
         async with state.db.write() as db:
-            rq = Request(state, db, state.clock.now(), ids, caller, only_trying=True)
+            rq = Request(state, db, state.clock.now(), ids, caller, only_trying=True, prepared=prepared)
             raise _OnlyTrying(await route.handler(rq, asked))
     except _OnlyTrying as done:
         return hidden(done.answer) if route.secret else done.answer
@@ -252,12 +253,14 @@ async def _kept(state: State, change: _Change, sheet: Any) -> _Done:
 async def _made(state: State, change: _Change) -> _Done:
     """What the handler answered, kept together with its entry in the audit log."""
     route, http, caller, asked, once, how, _ = change
+    prepared = await _prepared(state, change)
     async with state.db.write() as db:
-        rq = Request(state, db, state.clock.now(), decoding.ids(http), caller, only_trying=how.dry_run)
+        ids = decoding.ids(http)
+        rq = Request(state, db, state.clock.now(), ids, caller, only_trying=how.dry_run, prepared=prepared)
         if once is not None and (kept := await once.answered(db, rq.now)) is not None:
             waits = route.seconded and _is_waiting(kept)
             return _Done(kept, again=True, status=202 if waits else route.status_of(kept))
-        before = await _before(route, rq)
+        before = await _before(route, rq, asked)
         _check_match(http, before)
         done = await route.handler(rq, asked)
         if how.dry_run:
@@ -272,12 +275,24 @@ async def _made(state: State, change: _Change) -> _Done:
     return _Done(answer, rq.after, status=route.status_of(answer))
 
 
-async def _before(route: Route, rq: Request) -> Any:
+async def _prepared(state: State, change: _Change) -> Any:
+    """What is worked out before the transaction; None where that is nothing, or it was answered before."""
+    route, once = change.route, change.once
+    if route.ahead is None:
+        return None
+    if once is not None:
+        async with state.db.read() as db:
+            if await once.answered(db, state.clock.now()) is not None:
+                return None
+    return await route.ahead(Ahead(state, decoding.ids(change.http), change.caller, change.how.dry_run), change.asked)
+
+
+async def _before(route: Route, rq: Request, asked: Any) -> Any:
     """What the thing was that is about to change; None where there was nothing."""
     if route.before is None:
         return None
     try:
-        return await route.before(rq, Nothing())
+        return await route.before(rq, route.asked_before(asked))
     except NotFound:
         return None
 

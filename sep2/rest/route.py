@@ -1,6 +1,7 @@
 """A route is its method, its path, its handler and its role; what it takes and gives is read off the handler."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar, get_origin, get_type_hints
@@ -9,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from sep2.rest.callers import Caller
-from sep2.rest.types import Document, Listed, Span
+from sep2.rest.types import Document, Listed, Nothing, Span
 from sep2.rules.cursor import Keyset, decode
 from sep2.rules.roles import OperatorRole
 from sep2.server.app import State
@@ -38,11 +39,36 @@ class Request:
     """The name of the person who agreed to it, where a second one has to."""
     after: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     """What has to happen once the change is committed."""
+    prepared: Any = None
+    """What was worked out before the transaction, where the route says how."""
 
     @property
     def operator(self) -> str:
         """The name of who asks, as the audit log shows it."""
         return self.caller.name
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """A change before its transaction: what takes long is read, calculated and kept in blocks of its own."""
+
+    state: State
+    ids: Mapping[str, str]
+    caller: Caller
+    only_trying: bool = False
+    """Whether nothing may be changed."""
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Request]:
+        """What a handler that only looks may use."""
+        async with self.state.db.read() as db:
+            yield Request(self.state, db, self.state.clock.now(), self.ids, self.caller, self.only_trying)
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[Request]:
+        """What a handler that changes something may use, in a transaction that is kept at its end."""
+        async with self.state.db.write() as db:
+            yield Request(self.state, db, self.state.clock.now(), self.ids, self.caller, self.only_trying)
 
 
 def page(asked: Span) -> Keyset:
@@ -72,7 +98,7 @@ class Route:
     handler: Handler
     role: OperatorRole
     before: Handler | None = None
-    """Shows what a change is about, for the audit log: what it was before; asked with `Nothing`."""
+    """Shows what a change is about, for the audit log: what it was before; asked by what the change says too."""
     largest_body: int = LARGEST_BODY
     """Octets that a request may have."""
     seconded: bool = False
@@ -87,6 +113,8 @@ class Route:
     """Fields of what is asked that the audit log leaves out: they are kept where they belong, and may be long."""
     secret: bool = False
     """Whether the answer holds a secret that is shown once: it is kept nowhere."""
+    ahead: Callable[[Ahead, Any], Awaitable[Any]] | None = None
+    """Works out what the handler finds in `prepared`, before its transaction: nobody waits for what takes long."""
 
     @property
     def changes(self) -> bool:
@@ -113,6 +141,14 @@ class Route:
     def asked(self) -> Any:
         """The type of the body of a change, of the query of anything else."""
         return self._hints["asked"]
+
+    def asked_before(self, asked: Any) -> Any:
+        """What `before` is asked: those of its own fields that the change says, others by their defaults."""
+        kind = get_type_hints(self.before)["asked"]
+        fields = msgspec.structs.fields(kind)
+        if any(one.required and not hasattr(asked, one.name) for one in fields):
+            return Nothing()
+        return kind(**{one.name: getattr(asked, one.name) for one in fields if hasattr(asked, one.name)})
 
     @property
     def is_list(self) -> bool:

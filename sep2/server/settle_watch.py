@@ -12,7 +12,7 @@ from sep2.clock import Clock
 from sep2.operations.judging import policy_of
 from sep2.operations.market import ignored_limits, kept_bands
 from sep2.operations.market.aggregations import TAKES_PART
-from sep2.operations.market.settling import Rules, SettledMeanwhile, keep, prepare
+from sep2.operations.market.settling import Rules, SettledMeanwhile, calculated, keep, question
 from sep2.rules.events import shows_at_once
 from sep2.rules.market.clocks import day_bounds
 from sep2.rules.market.profile import MarketProfile
@@ -68,7 +68,8 @@ class SettleWatch:
             rules = Rules(one.profile, policy_of(utility, self._poll_rate_s()), shows_at_once(utility.profile))
             # Nobody waits for the calculation: what it came to is kept in a transaction of its own.
             async with self._db.read() as db:
-                found = await prepare(db, one.row, one.span, rules, declared=[])
+                asked = await question(db, one.row, one.span, rules, declared=[])
+            found = await calculated(asked)
             with suppress(SettledMeanwhile):
                 async with self._db.write() as db:
                     await keep(db, found, Written(WHO, now, now))

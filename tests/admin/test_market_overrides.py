@@ -5,8 +5,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from sep2.operations.market import override_joining
 from sep2.server.ladder_watch import LadderWatch
 from sep2.settings import Settings
+from sep2.store.market import overrides
 from tests.admin.conftest import NOW, Operator
 from tests.admin.market import BY_RULES, CONTACT, add_aggregation, der, grant, with_devices
 from tests.admin.published import publish
@@ -111,6 +113,20 @@ async def test_members_that_join_while_it_stands_follow_it_and_its_limits_stay_t
     assert [await held_at(operator, place) for place in ("C1", "C2", "C3")] == [None, None, None]
 
 
+async def test_who_is_sent_nothing_of_it_is_not_looked_at_each_time(operator: Operator):
+    """A member whose device stands beside the holder of its connection's limits keeps no limit of export."""
+    await with_devices(operator)
+    await operator.change("POST", PATH, asked())
+    await operator.change("POST", "/devices", {"client": "Sunny", "lfdi": "33" * 20, "connection_id": "C3"})
+    await join(operator, "D3", 3, holds_net_limit=False)
+    operator.advance(NOW + 60)
+    async with operator.house.db.read() as db:
+        (row,) = await overrides.standing(db, NOW + 60)
+        assert await override_joining.look(db, row, NOW + 60) is None
+    await operator.house.override_watch.once()
+    assert await messages(operator, "North", "override_joined") == []
+
+
 async def held_at(operator: Operator, place: str) -> int | None:
     """The export limit of overrides that holds at a connection now."""
     now = operator.house.clock.now()
@@ -118,11 +134,11 @@ async def held_at(operator: Operator, place: str) -> int | None:
     return next((one["watts"] for one in runs if (one["direction"], one["source"]) == ("export", "override")), None)
 
 
-async def join(operator: Operator, name: str, number: int) -> None:
-    """Have a new DER with a device be a member of VPP."""
-    await operator.change("POST", "/market/ders", der(name, number))
+async def join(operator: Operator, name: str, number: int, **more: Any) -> None:
+    """Have a new DER with a device be a member of VPP; more: how that is registered."""
+    await operator.change("POST", "/market/ders", der(name, number, lfdi=f"{number:02d}" * 20))
     body = {"client": "Sunny", "lfdi": f"{number:02d}" * 20, "connection_id": f"C{number}"}
-    await operator.change("POST", "/devices", body)
+    await operator.change("POST", "/devices", body | more)
     await operator.change("POST", "/market/aggregations/VPP/members", {"ders": [name]})
     review = await operator.change("POST", "/market/aggregations/VPP/submit")
     decided = [{"der": name, "outcome": "ok", "evidence": ["telemetry: commissioning test"]}]

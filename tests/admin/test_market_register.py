@@ -109,6 +109,28 @@ async def test_two_who_take_the_same_share_at_once_are_not_both_served(operator:
     assert sorted(status for status, _ in answers) == [200, 409]
 
 
+async def test_an_id_of_a_system_operator_is_of_one_aggregation_also_of_two_that_get_it_at_once(operator: Operator):
+    await make_parties(operator)
+    for name in ("A", "B"):
+        await add_aggregation(operator, name)
+    paths = {name: f"/market/aggregations/{name}" for name in ("A", "B")}
+    said = {"iso_resource_id": "R-9"}
+    answers = await asyncio.gather(*(operator.ask("PUT", path, said) for path in paths.values()))
+    assert sorted(status for status, _ in answers) == [200, 409]
+    has, other = ("A", "B") if answers[0][0] == 200 else ("B", "A")
+    status, refused = await operator.ask("PUT", paths[other], said)
+    assert (status, refused["code"]) == (409, "resource_taken")
+    later = {"iso_resource_id": "R-10", "valid_from": NOW + 3600}
+    await operator.change("PUT", paths[has], later)
+    for taken in ("R-9", "R-10"):
+        status, refused = await operator.ask("PUT", paths[other], {"iso_resource_id": taken})
+        assert (status, refused["code"]) == (409, "resource_taken"), taken
+    operator.advance(NOW + 3600)
+    await operator.change("PUT", paths[other], said)
+    await operator.change("DELETE", paths[has])
+    await operator.change("PUT", paths[other], {"iso_resource_id": "R-10"})
+
+
 @BY_RULES
 async def test_an_aggregation_outside_the_sizes_of_its_market_is_refused(operator: Operator):
     await make_parties(operator)

@@ -95,6 +95,24 @@ async def test_who_can_not_be_told_is_named_with_why(street: Operator) -> None:
     assert (effect["reach_then_w"], sent["told_by_polling"]) == (effect["reach_now_w"], 0)
 
 
+async def test_who_gets_a_percentage_of_no_setmaxw_is_told_and_named(street: Operator) -> None:
+    await street.change("POST", "/connections", {"connection_id": "NMI3"})
+    await street.change("POST", "/devices", {"lfdi": "D4" * 20, "connection_id": "NMI3", "profile": "csip"})
+    sheet = await street.change(
+        "POST", "/overrides", override(subject="NMI3", limits={"export_w": 500}), dry_run="true"
+    )
+    assert (sheet["untold"], sheet["told_by_polling"]) == ([], 1)
+    (note,) = sheet["notes"]
+    assert (note["connection_id"], note["code"], sheet["noted"]) == ("NMI3", "set_max_w", 1)
+    assert note["sentence"] == "it has not reported a setMaxW; the limit is sent as 0 %"
+
+    both = override(subject="NMI3", limits={"export_w": 500, "import_w": 500})
+    sheet = await street.change("POST", "/overrides", both, dry_run="true")
+    (untold,) = sheet["untold"]
+    assert "import limit" in untold["why"]
+    assert [one["code"] for one in sheet["notes"]] == ["set_max_w"], "and not once more what it can not be told"
+
+
 async def test_a_control_for_a_connection_goes_to_its_schedule_and_one_for_a_device_to_where_that_is(
     street: Operator,
 ) -> None:

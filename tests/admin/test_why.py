@@ -52,6 +52,33 @@ async def test_an_envelope_is_told_with_the_constraint_that_binds_it(street: Ope
     assert (why["opModExpLimW"]["source"], why["opModExpLimW"]["binding"][:12]) == ("envelope", "over-voltage")
 
 
+async def test_a_charger_beside_the_inverter_is_told_with_its_own_limits(street: Operator) -> None:
+    """The inverter holds the connection's limits; the charger beside it has some of its own, and both are said."""
+    new = {"lfdi": "D3" * 20, "name": "charger", "client": "Sunny", "connection_id": "NMI1", "holds_net_limit": False}
+    await street.change("POST", "/devices", new)
+    asked = {"scope": "connection", "subject": "NMI1", "limits": {"export_w": 1500}, "reason": "overload"}
+    await street.change("POST", "/overrides", asked | {"duration": 1800})
+    control = {"controls": [{"duration": 600, "limits": {"load_w": 1000}}], "reason": "peak"}
+    await street.change("POST", "/devices/charger/controls", control)
+
+    why = await street.get("/connections/NMI1/why")
+    (own,), (charger,) = why["modes"], why["others"]
+    assert (why["device"], own["mode"], own["value"]) == ("D1" * 20, "opModExpLimW", 1500)
+    assert (charger["device"], charger["name"], why["other_devices"]) == ("D3" * 20, "charger", 1)
+    (mode,) = charger["modes"]
+    assert (mode["mode"], mode["value"], mode["source"]) == ("opModLoadLimW", 1000, "schedule")
+    assert charger["next_change"] == NOW + 600
+
+    limits = await street.get("/connections/NMI1/limits")
+    assert {(one["direction"], one["watts"]) for one in limits["runs"]} == {("export", 1500)}
+    (beside,) = limits["others"]
+    assert [(one["direction"], one["watts"], one["end"]) for one in beside["runs"]] == [("load", 1000, NOW + 600)]
+
+    await street.change("DELETE", "/devices/D1D1")
+    why = await street.get("/connections/NMI1/why")
+    assert (why["device"], why["modes"], len(why["others"])) == (None, [], 1)
+
+
 async def test_a_connection_without_a_device_has_nobody_to_limit(street: Operator) -> None:
     await street.change("POST", "/connections", {"connection_id": "NMI9"})
     found = await street.get("/connections/NMI9/why")

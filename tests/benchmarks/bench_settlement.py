@@ -18,8 +18,9 @@ from sqlalchemy import insert, literal, select
 
 from sep2.operations.judging import Policy
 from sep2.operations.market import aggregations, ders, entries, packing, parties
-from sep2.operations.market.settling import Rules, settle
-from sep2.rules.market.packs import verify
+from sep2.operations.market.settling import Rules, calculated, keep, question
+from sep2.operations.market.signing_keys import signer
+from sep2.rules.market.packs import build, verify
 from sep2.rules.market.profiles import read_profile
 from sep2.rules.market.register import AggregationFacts, DerFacts, PartyFacts
 from sep2.store import Database, migrate, open_database
@@ -125,8 +126,11 @@ async def _settled(db: Database, row: Any) -> list[Row]:
     found = []
     for name, goal in (("a day is settled", None), ("it is settled again, nothing new", None)):
         cpu = time.process_time()
+        async with db.read() as c:
+            asked = await question(c, row, (START, START + DAY_S), rules, declared=[])
+        made = await calculated(asked)
         async with db.write() as c:
-            await settle(c, row, (START, START + DAY_S), rules, declared=[], written=WRITTEN._replace(now=LATER))
+            await keep(c, made, WRITTEN._replace(now=LATER))
         found.append(_row(name, cpu, goal))
     return found
 
@@ -139,11 +143,14 @@ async def _packed(db: Database, row: Any, days: int, folder: Path) -> list[Row]:
     found = []
     for name, length, goal in (("evidence of a day", 1, None), (f"evidence of {days} days", days, 120.0)):
         await _copied(db, length)
-        signing = packing.signer(folder / "evidence.pem", "Utility", LATER)
+        signing = signer(folder / "evidence.pem", "Utility", "evidence", LATER)
+        span = (START, START + length * DAY_S)
         cpu = time.process_time()
+        async with db.read() as c:
+            parts = await packing.parts_of(c, row, span, LATER)
+        made = build(*parts, signing)
         async with db.write() as c:
-            span = (START, START + length * DAY_S)
-            _, made = await packing.pack(c, row, span, LATER, signing=signing, written=WRITTEN._replace(now=LATER))
+            await packing.keep(c, packing.Built(row.id, span, LATER, made), WRITTEN._replace(now=LATER))
         found.append(_row(name, cpu, goal))
         found.append(Row(name=f"{name}: size", ours=len(made.octets) / 1e6, unit="MB", better="less"))
         cpu = time.process_time()

@@ -145,3 +145,18 @@ def test_a_refusal_is_json_too_and_says_how_it_ended(sep2: Sep2, folder: Path, t
     refused = say("client", "list", "--json", env={"SEP2_DIR": str(folder), "SEP2_TOKEN_FILE": str(wrong)})
     assert (refused.status, refused.json["code"]) == (4, "unauthorized")
     assert sep2("connection", "list", "--limit", "many").status == 2
+
+
+def test_what_can_not_be_understood_is_said_plainly_and_as_json_too() -> None:
+    said = say("client", "add", "Foo", "--profile", "bar")
+    assert (said.status, "Value error" in said.err) == (2, False)
+    assert "'bar' is not one of 'csip'" in said.err
+    for words, field in (
+        (("client", "add", "Foo", "--profile", "bar"), "--profile"),
+        (("default", "set", "--connection", "NMI1", "--export", "much"), "--export"),
+        (("place", "add", "T7"), "--kind"),
+        (("control", "cancel", "latest", "--nothing"), ""),
+    ):
+        done = say(*words, "--json")
+        assert (done.status, done.json["code"], done.json["field"]) == (2, "usage", field)
+        assert done.json["hint"].startswith(f"sep2 {words[0]} {words[1]} --help")

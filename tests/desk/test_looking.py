@@ -43,6 +43,28 @@ async def test_a_feeder_is_drawn_and_every_moment_of_it_can_be_shown(room: Room)
         assert not sight.wrong
 
 
+async def test_a_connection_of_two_devices_shows_the_limits_of_both(room: Room) -> None:
+    new = {"name": "charger", "client": "sunny", "connection_id": "NMI1", "holds_net_limit": False}
+    await room.operator.change("POST", "/devices", new)
+    await room.operator.change("POST", "/overrides", OVERRIDE)
+    control = {"controls": [{"duration": 600, "limits": {"load_w": 1000}}], "reason": "peak"}
+    await room.operator.change("POST", "/devices/charger/controls", control)
+    async with room.sight() as sight:
+        await sight.go("/desk/connection?id=NMI1")
+        why = await sight.text("#why")
+        assert "Device charger: Load at most 1 kW" in why
+        assert "Export at most" in why
+        assert "charger" in await sight.text("#chart-table table:has-text('of its own part')")
+        slider = sight.page.locator("#moment")
+        await slider.evaluate(f"one => {{ one.value = {NOW + 900}; one.dispatchEvent(new Event('input')); }}")
+        later = await sight.text("#why")
+        assert "Export at most" in later
+        assert "Load at most" not in later
+        await slider.evaluate(f"one => {{ one.value = {NOW + 300}; one.dispatchEvent(new Event('input')); }}")
+        assert "Device charger: Load at most 1 kW" in await sight.text("#why")
+        assert not sight.wrong
+
+
 async def test_the_calendar_and_the_search_lead_to_what_they_name(room: Room) -> None:
     await room.operator.change("POST", "/overrides", OVERRIDE)
     control = {"controls": [{"duration": 1800, "limits": {"export_w": 900}}], "reason": "noon"}

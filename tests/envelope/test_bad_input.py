@@ -59,9 +59,9 @@ def test_what_is_no_feeder(tmp_path):
     plan = tmp_path / "plan.npz"
     assert "plan.npz: no such file" in refused(run("run", plan))
     np.savez(plan, a=np.arange(3))
-    assert "plan.npz: not a plan" in refused(run("run", plan))
+    assert "plan.npz: this is an archive without a plan, not a plan" in refused(run("run", plan))
     plan.write_bytes(b"PK\x03\x04")
-    assert "plan.npz: not a plan" in refused(run("run", plan))
+    assert "plan.npz: this is a damaged archive, not a plan" in refused(run("run", plan))
     (tmp_path / "Master.dss").write_text("New Circuit.x basekv=11\nNew Line.l1 bus1=sourcebus bus2=b\nSolve\n")
     assert "has no connections" in refused(run("run", tmp_path))
 

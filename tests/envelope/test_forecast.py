@@ -19,7 +19,7 @@ from envelope.forecast.joint_paths import forecast, origins_to_learn
 from envelope.forecast.learned import learn
 from envelope.forecast.models import BASELINES, Model
 from envelope.forecast.own_paths import read_own
-from envelope.forecast.scores import QUANTILES, pinball
+from envelope.forecast.scores import QUANTILES, over_rating, pinball
 from envelope.forecast.solar import clear_sky_irradiance, solar_size_w
 from gridmodel import GridError
 from gridmodel.errors import FileError
@@ -224,10 +224,29 @@ def test_scores_are_those_of_their_definition():
     np.testing.assert_allclose(pinball(came, np.zeros((1, 2)), [0.9]), [[0.9, 0.1]])
 
 
+def test_hours_beyond_a_rating_are_foretold_or_not_and_a_false_alarm_is_a_run_without_any():
+    load = np.array([[0.0, 0, 9, 9, 0, 0, 0, 0, 0, 0, 0, 0], [0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]])[..., None]
+    share = np.array([[0, 0.2, 0.5, 0.5, 0, 0, 0, 0, 0, 0.3, 0.3, 0], [0, 0, 0, 0, 0.1, 0, 0, 0, 0, 0, 0, 0.1]])[
+        ..., None
+    ]
+    found = over_rating(load, share, np.array([5.0]), 3600)
+    # Two of the three hours; one run about the first event, and three where nothing came within two hours.
+    assert (found.hours, found.foretold_hours, found.false_alarms) == (3.0, 2.0, 3)
+    assert found.false_alarms_a_month == 3 / (2 / 30)
+    assert "67% of them foretold 4 h ahead" in found.sentence("transformer")
+
+
 def test_the_backtest_sees_what_had_arrived_and_the_default_wins(store):
     groups = ["T1"] * (HOMES // 2) + ["T2"] * (HOMES // 2)
-    models = (Model.PERSISTENCE, Model.SIMILAR_DAY, Model.LEARNED)
-    scores = {(one.level, one.model): one for one in backtest(store, NAMES, Backtest(QUESTION, 2, models, groups))}
+    models = (Model.PERSISTENCE, Model.SIMILAR_DAY, Model.LEARNED, Model.AUTO)
+    question = replace(QUESTION, horizon_s=28 * 3600)
+    test = Backtest(question, 2, models, groups, {"T1": 2000.0, "T2": 1e9})
+    scores = {(one.level, one.model): one for one in backtest(store, NAMES, test)}
+    default = scores["transformer", Model.AUTO]
+    assert default.pinball_w == scores["transformer", Model.LEARNED].pinball_w
+    assert default.over.hours > 0
+    assert default.over.foretold_share > 0.5
+    assert scores["all", Model.AUTO].over is None
     for level in ("connection", "transformer", "all"):
         best = scores[level, Model.LEARNED]
         assert best.pinball_w < scores[level, Model.SIMILAR_DAY].pinball_w
@@ -258,4 +277,4 @@ def test_the_commands_make_show_and_test_forecasts(store, tmp_path):
     run("backtest", *NAMES[:2], *at, "--days", 1, "--out", scores)
     rows = list(csv.DictReader(scores.read_text().splitlines()))
     assert {row["level"] for row in rows} == {"connection", "all"}
-    assert {row["model"] for row in rows} == {str(one) for one in Model} - {"auto", "own"}
+    assert {row["model"] for row in rows} == {str(one) for one in Model} - {"own"}

@@ -80,7 +80,8 @@ SPOILS = {
     "a status of nobody": (changed("status", "fine"), "row 1: status: expected one of ok"),
     "an odd duration": (changed("duration", "0 days 00:00:07"), "duration: 7 s: expected a multiple of step_s, 1800 s"),
     "a default that changes": (changed("default_import_w", 1), "default_import_w: differs between intervals"),
-    "words for watts": (changed("import_limit_w", "many"), "not a limits file"),
+    "words for watts": (changed("import_limit_w", "many"), "row 1: import_limit_w: many: expected whole watts"),
+    "no time": (changed("start", "soon", 1), "row 2: start: soon: expected a time such as"),
 }
 
 
@@ -94,15 +95,30 @@ def test_a_file_that_holds_no_whole_schedule_is_refused(tmp_path, spoil, said):
     assert str(path) in refused.value.detail
 
 
-NO_LIMITS = {"none.csv": None, "empty.csv": "", "other.txt": "a", "no.parquet": "a"}
+LEDGER = "start,end,connection_point,direction,basis,asked_wh,curtailed_wh,run_id\n"
+OTHERS = {
+    "none": (None, "no such file"),
+    "empty": ("", "this is an empty file, not {}"),
+    "other": ("a", "this is a text without columns, not {}"),
+    "table": ("a,b,c,d,e\n", "this is a table with the columns a, b, c, d and 1 more, not {}"),
+    "ledger": (LEDGER, "this is a ledger of curtailed energy, not {}"),
+    "archive": ("PK", "this is a damaged archive, not {}"),
+    "columns": ("PAR1", "this is a damaged Parquet file, not {}"),
+}
 
 
-@pytest.mark.parametrize(("name", "text"), NO_LIMITS.items())
-def test_what_is_no_limits_file_is_refused(tmp_path, name, text):
+@pytest.mark.parametrize(("reads", "kind"), [(read, "a limits file"), (plan_file.read, "a plan")])
+@pytest.mark.parametrize(("text", "said"), OTHERS.values(), ids=OTHERS)
+def test_another_file_is_refused_by_what_it_is(tmp_path, reads, kind, text, said):
+    path = tmp_path / "limits.csv"
     if text is not None:
-        (tmp_path / name).write_text(text)
-    with pytest.raises(BadProblem, match=name):
-        read(tmp_path / name)
+        path.write_text(text)
+    with pytest.raises(BadProblem, match=f"limits.csv: {said.format(kind)}"):
+        reads(path)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with pytest.raises(BadProblem, match=f"this is a folder, not {kind}; .* `sep2 envelope run FEEDER --"):
+        reads(folder)
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +151,21 @@ def test_an_auditor_finds_limits_that_were_raised(two_files, tmp_path):
     done = audit(two_files, "--json", "--solver", "reduced", limits="raised.csv")
     assert done.exit_code == 1
     assert json.loads(done.output)["over_v"] > 1.0
+
+
+def test_a_plan_and_limits_in_each_others_place_are_told_apart(two_files):
+    plan, limits = str(two_files / "plan.npz"), str(two_files / "limits.parquet")
+    done = CliRunner().invoke(app, ["verify", limits, plan])
+    assert done.exit_code == 2
+    assert f"the plan comes first: sep2 envelope verify {plan} {limits}" in " ".join(done.output.split())
+    assert "this is a plan, not a limits file" in " ".join(audit(two_files, limits="plan.npz").output.split())
+
+
+def test_limits_of_other_connections_name_them(two_files):
+    table = pd.read_parquet(two_files / "limits.parquet")
+    table[table["connection_point"] != "LOAD2"].to_parquet(two_files / "fewer.parquet", index=False)
+    said = " ".join(audit(two_files, limits="fewer.parquet").output.split())
+    assert "1 of the plan's 55 connections have no limits: LOAD2" in said
 
 
 def test_limits_of_another_plan_are_refused(two_files):

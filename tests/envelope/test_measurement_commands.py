@@ -1,12 +1,14 @@
 """`sep2 measurements` as a person uses it: look first, take, show, export, count, erase."""
 
 import json
+import re
 import sys
 
 import pytest
 from typer.testing import CliRunner
 
 from envelope.command_line.measurements import app
+from gridmodel import estimates
 from tests.gridmodel.meters import DAY_S, START, own_file, table, utc
 
 
@@ -77,7 +79,14 @@ def test_energies_between_reads_are_shown_and_exported(folder, tmp_path):
     out = tmp_path / "energies.csv"
     assert "of accumulated there are (--as)" in run(folder, "export", "--out", out, code=2)
     assert "1 values are in" in run(folder, "export", "--as", "accumulated", "--out", out)
-    assert out.read_text().splitlines()[1].startswith("NMI1,E1,2026-02-01T02:00:00Z,7689600,,import_wh,300000.0,est")
+    written = out.read_text()
+    assert written.splitlines()[1].startswith("NMI1,E1,2026-02-01T02:00:00Z,7689600,,import_wh,300000.0,est")
+    between = ("--from", "2026-03-01", "--until", "2026-03-02")
+    assert "1 values are in" in run(folder, "export", "--as", "accumulated", "--out", out, *between)
+    assert out.read_text() == written
+    said = run(folder, "export", "--as", "accumulated", "--out", out, "--from", "2026-06-01")
+    assert "none begin between 2026-06-01 00:00 and 2026-06-02 00:00; 2026-02-01 02:00 to" in said
+    assert len(out.read_text().splitlines()) == 1
 
 
 def test_a_mapping_is_shown_saved_and_used(folder, tmp_path):
@@ -154,3 +163,11 @@ def test_a_folder_that_is_no_servers_is_named(tmp_path):
     result = CliRunner().invoke(app, ["coverage", "--dir", str(tmp_path)])
     assert result.exit_code == 2
     assert "--store one of measurements alone" in result.output
+
+
+def test_an_import_that_may_take_long_says_so_first(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(estimates, "LONG_S", 0.0)
+    path = own_file(tmp_path / "a.csv", {"c1": [1.0] * 2})
+    said = run(folder, "import", path, "--dry-run")
+    assert re.search(r"This will take about 0 seconds and .* GB of memory: 0 MB of files are read\.", said)
+    assert run(folder, "import", path, "--yes").startswith("This will take about ")

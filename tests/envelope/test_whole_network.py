@@ -28,10 +28,9 @@ from envelope.schedule import read
 from envelope.schedule.codes import STATUS
 from envelope.schedule.scaling import scaled
 from envelope.schedule.table import save
-from envelope.study import estimate
 from envelope.study.estimate import as_one, in_parts
 from envelope.study.study import Study, problem_of
-from gridmodel import read_feeder
+from gridmodel import estimates, read_feeder
 from gridmodel.model.feeder import Feeder
 from sep2.store import diagrams
 from tests.envelope.cases import START, STEP_S
@@ -269,12 +268,15 @@ def test_an_estimate_is_said_before_what_takes_long(town):
 
 def test_every_command_that_may_take_long_says_so_first(town, tmp_path, monkeypatch):
     plan = tmp_path / "plan.npz"
-    assert CliRunner().invoke(app, ["run", str(town), "--steps", "2", "--plan", str(plan)]).exit_code == 0
-    monkeypatch.setattr(estimate, "LONG_S", 0.0)
+    limits = tmp_path / "limits.csv"
+    words = ["run", str(town), "--steps", "2", "--plan", str(plan), "--out", str(limits)]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    monkeypatch.setattr(estimates, "LONG_S", 0.0)
     connect = ["connect", str(town), "--node", "nowhere", "--export", "5kW"]
     for words, command in (
         (["run", str(town), "--steps", "2"], app),
         (["run", str(plan)], app),
+        (["verify", str(plan), str(limits)], app),
         (["compare", str(plan)], app),
         (["explain", str(plan), "h0_0_0"], app),
         (connect, study),
@@ -343,3 +345,44 @@ def test_where_no_interval_of_a_divided_network_has_a_power_flow_that_is_said(to
     right, _ = with_a_heavy_interval(town, slice(None), 0.0)
     with pytest.raises(NoPowerFlow, match=r"no power flow in 4 of 4 intervals.*most of it at h0_0_0 \(300.0 kW\)"):
         calculate_divided(replace(right, base_load_w=np.full(right.base_load_w.shape, 300_000.0)))
+
+
+def with_a_greedy_interval(town, folder):
+    """A problem on a weak source, and the same with devices in interval 2 of which it can not carry all at once."""
+    shutil.copytree(town, folder)
+    (folder / "source.csv").write_text("node,v_pu,short_circuit_mva,x_over_r\nsubstation,1.02,1.5,10\n")
+    feeder = read_feeder(folder)
+    study = Study(steps=4, export_w=0.0, import_w=2_000.0, sun=False)
+    right = problem_of(feeder, study, reduced_of(feeder.network))
+    load = right.flex_load_w.copy()
+    load[2] = 40_000.0
+    return right, replace(right, flex_load_w=load)
+
+
+def test_capacity_that_the_medium_voltage_has_no_power_flow_for_takes_no_limit_from_other_intervals(town, tmp_path):
+    right, wrong = with_a_greedy_interval(town, tmp_path / "weak")
+    run, good = calculate_divided(wrong), calculate_divided(right)
+    said = run.schedule.findings[0]
+    assert said.startswith(
+        "medium_voltage_capacity: no power flow of the medium voltage with all that connections could"
+    )
+    assert "in 1 of 4 intervals (2026-05-29 12:00 UTC): limits grant at most " in said
+    # The interval before it is tightened as early as clients need.
+    assert np.array_equal(run.schedule.import_limit_w[[0, 3]], good.schedule.import_limit_w[[0, 3]])
+    assert good.schedule.import_limit_w[0].min() == 2_500
+    assert run.report.combined.inside, run.report.combined.sentence()
+    assert verify_divided(wrong, run.schedule).inside
+    raised = run.schedule.import_limit_w.copy()
+    raised[2] = 40_500
+    audit = verify_divided(wrong, replace(run.schedule, import_limit_w=raised))
+    assert (audit.inside, audit.exit_code) == (False, 1)
+    assert "no power flow of the medium voltage under these limits in 1 of 4 intervals" in audit.sentence()
+    assert "In the other intervals: inside the limits" in audit.sentence()
+
+
+def test_an_interval_whose_devices_nobody_can_limit_is_named_where_they_have_no_power_flow(town, tmp_path):
+    _, wrong = with_a_greedy_interval(town, tmp_path / "weak")
+    alone = replace(wrong, controls_import=np.zeros(len(wrong.connection_id), dtype=bool))
+    run = calculate_divided(alone)
+    assert run.schedule.findings[0].startswith("infeasible_firm: no power flow in 1 of 4 intervals")
+    assert (run.schedule.status[2] == STATUS.index("infeasible_firm")).all()

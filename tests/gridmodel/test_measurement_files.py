@@ -330,3 +330,20 @@ def test_head_voltage_of_magnitudes_has_symmetric_angles_and_says_so(store, tmp_
     assert np.degrees(np.angle(found.v[0])).tolist() == pytest.approx([0.0, -120.0, 120.0])
     assert np.isnan(found.v[1]).all()
     assert "symmetric" in found.assumed
+
+
+def test_columns_of_points_and_of_their_map_that_are_not_used_are_named(store, tmp_path):
+    tags = table(tmp_path / "tags.csv", TAGS, "H.a,head,,a,v,kV,1,900")
+    points = table(tmp_path / "scada.csv", "tag,at,value,qualty,note", f"H.a,{utc(START)},6.4,bad,x")
+    said = look(store, points, kind=Kind.SCADA, tags=tags).files[0].assumed
+    assert "columns not used: qualty (did you mean quality?), note" in said
+    misspelt = table(tmp_path / "sgn.csv", TAGS.replace("sign", "sgn"), "H.a,head,,a,v,kV,-1,900")
+    with pytest.raises(FileError, match="row 1, field sgn: column is not used: did you mean sign"):
+        look(store, points, kind=Kind.SCADA, tags=misspelt)
+    own = table(
+        tmp_path / "long.csv",
+        "connection_id,at,channel,value,recieved_at",
+        *(f"c1,{utc(START + k)},Import kWh,1,x" for k in (0, 1800)),
+    )
+    said = look(store, own, edge=Edge.START).files[0].assumed
+    assert "columns not used: recieved_at (did you mean received?)" in said

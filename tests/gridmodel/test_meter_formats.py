@@ -9,6 +9,7 @@ import pytest
 from gridmodel.errors import FileError
 from gridmodel.meter_data.accumulated import energies
 from gridmodel.meter_data.exporting import export
+from gridmodel.meter_data.guessing import guess
 from gridmodel.meter_data.import_report import sentences
 from gridmodel.meter_data.quantities import Quality, Quantity
 from gridmodel.meter_data.reading import Window, net_import_w, read
@@ -23,6 +24,7 @@ from tests.gridmodel.meters import (
     own_file,
     table,
     take,
+    utc,
 )
 
 DAY = Window(START, START + DAY_S)
@@ -239,3 +241,49 @@ def test_an_entity_in_green_button_reads_no_file(store, tmp_path):
     path.write_text("<feed xmlns='http://www.w3.org/2005/Atom'><entry>")
     with pytest.raises(FileError, match="is no Green Button"):
         look(store, path)
+
+
+def days_file(path, rows, columns="NMI,Date,Channel,UOM,Status,Note"):
+    times = ",".join(f"{(k + 1) // 2:02d}:{30 * ((k + 1) % 2):02d}" for k in range(48))
+    return table(path, f"{columns},{times}", *(",".join([*row[:-1], *[str(row[-1])] * 48]) for row in rows))
+
+
+def test_a_row_per_day_says_what_its_values_are_and_how_good(store, tmp_path):
+    day = ("NMI1", "2026-05-29")
+    path = days_file(
+        tmp_path / "days.csv",
+        [
+            (*day, "Import", "kWh", "A", "x", 1),
+            (*day, "Export", "kWh", "E", "", 2),
+            (*day, "Power factor", "", "A", "", 3),
+        ],
+    )
+    report = take(store, path)
+    assert (report.counts.new, report.counts.revised) == (96, 0)
+    said = " ".join(sentences(report))
+    assert "columns not used: Note" in said
+    assert "Channel UOM 'Power factor '" in said
+    assert "E estimated (48)" in said
+    for quantity, watts, quality in (
+        (Quantity.IMPORT, 2000.0, Quality.MEASURED),
+        (Quantity.EXPORT, 4000.0, Quality.ESTIMATED),
+    ):
+        found = read(store, ["NMI1"], quantity, DAY)
+        assert set(found.value[:, 0].tolist()) == {watts}
+        assert set(found.quality[:, 0].tolist()) == {quality}
+    saved = tmp_path / "m.toml"
+    saved.write_text(guess(path).mapping.to_toml())
+    assert take(store, path, mapping=saved).counts.written == 0
+
+
+def test_rows_of_a_day_that_are_of_several_unknown_quantities_are_refused(store, tmp_path):
+    rows = [("NMI1", "2026-05-29", kind, "-", "A", "", 1) for kind in ("X17", "X18")]
+    with pytest.raises(FileError, match="its rows are of several quantities, X17 -, X18 -: a mapping says which"):
+        look(store, days_file(tmp_path / "days.csv", rows))
+    for name, unit in (("days_kwh.csv", "-"), ("days.csv", "kWh")):
+        rows = [("NMI1", "2026-05-29", kind, unit, "A", "", 1) for kind in ("X17", "X18")]
+        with pytest.raises(FileError, match=f"'X17 {unit}' and 'X18 {unit}' are both import_w: a mapping tells them"):
+            look(store, days_file(tmp_path / name, rows))
+    lines = [f"c1,{utc(START)},1800,{kind} kWh,1" for kind in ("Import", "Use")]
+    with pytest.raises(FileError, match="'Import kWh' and 'Use kWh' are both import_w"):
+        look(store, table(tmp_path / "long.csv", "connection_id,interval_start,duration_s,channel,value", *lines))

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from gridmodel import reduce, solve
 from gridmodel.commands import app
+from gridmodel.estimates import of_meters
 from gridmodel.meter_data import series_index
 from gridmodel.meter_data.staging import Series, Staging, Values
 from gridmodel.meter_data.store import Kind, MeasurementStore
@@ -124,3 +125,18 @@ def test_years_are_looked_at_in_weeks_spread_over_them(tmp_path):
     assert len(windows) == MOST_WEEKS
     assert windows[0].since == START
     assert windows[-1].until > START + (3 * 366 - 8) * DAY_S
+
+
+def test_a_comparison_that_may_take_long_says_so_first(measured):
+    feeder, store = measured[0], measured[1]
+    said = []
+    check_store(store.folder, feeder, said.append)
+    assert said == [""]
+
+
+def test_an_estimate_grows_with_meters_intervals_and_transformers():
+    small, large = of_meters(336, 50, 1), of_meters(26 * 336, 3000, 60)
+    assert small.warning == ""
+    assert large.warning.startswith("This will take about ")
+    assert "8,736 intervals of 3,000 meters are compared with 60 transformers" in large.warning
+    assert large.seconds > 1000 * small.seconds

@@ -220,3 +220,25 @@ def test_a_file_that_is_no_map_is_a_finding(tmp_path, name, content):
     feeder, findings = check_folder(tmp_path / name)
     assert feeder is None
     assert findings[0].severity == "error"
+
+
+def test_sheets_and_layers_that_nothing_reads_are_named(tmp_path):
+    path = book(tmp_path / "lane.xlsx")
+    found = openpyxl.load_workbook(path)
+    found["Capacitors"].title = "capacitor"
+    found.save(path)
+    said = {f.element: (f.severity, f.detail) for f in check_folder(path)[1] if f.code == "unused_file"}
+    assert said["sheet capacitor"] == ("warning", "is not read: did you mean capacitors?")
+    assert said["sheet remarks"] == ("note", "is not read")
+    folder = write(tmp_path / "lane")
+    (folder / "nodes.csv").unlink()
+    lines, nodes = tables()["lines"], tables()["nodes"]
+    for name, rows in {"lines": lines, "nodes": nodes, "switch": [["switch_id"], ["s1"]]}.items():
+        (folder / f"{name}.csv").unlink(missing_ok=True)
+        features = [
+            {"type": "Feature", "geometry": None, "properties": dict(zip(rows[0], r, strict=True))} for r in rows[1:]
+        ]
+        (folder / f"{name}.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    (folder / "switches.csv").unlink()
+    said = {f.element: (f.severity, f.detail) for f in check_folder(folder)[1] if f.code == "unused_file"}
+    assert said["layer switch"] == ("warning", "is not read: did you mean switches?")

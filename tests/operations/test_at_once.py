@@ -9,7 +9,7 @@ from sep2.errors import Conflict
 from sep2.operations.clients import NewClient, register_client
 from sep2.operations.connections import NewConnection, add_connection
 from sep2.operations.controls import ControlOver, NewControl, cancel_control, issue_controls
-from sep2.operations.curves import CurveInUse, NoSuchCurve, create_curve, remove_curve
+from sep2.operations.curves import CurveInUse, UnknownCurve, create_curve, remove_curve
 from sep2.operations.defaults import Beside, set_default
 from sep2.operations.devices import NewDevice, add_device
 from sep2.operations.groups import NewGroup, create_group
@@ -113,7 +113,7 @@ async def test_a_curve_is_removed_or_linked_to_and_never_both(database, group, b
     removed = [one for one, verb in zip(told, "rllr", strict=True) if verb == "r" and one is None]
     linked = [one for one, verb in zip(told, "rllr", strict=True) if verb == "l" and not isinstance(one, Exception)]
     assert (len(removed), len(linked)) in ((1, 0), (0, 2))
-    assert all(isinstance(one, CurveInUse | NoSuchCurve | BadMode) for one in told if isinstance(one, Exception))
+    assert all(isinstance(one, CurveInUse | UnknownCurve | BadMode) for one in told if isinstance(one, Exception))
 
 
 async def test_a_curve_that_is_made_by_several_at_once_is_one(database, group):

@@ -37,4 +37,4 @@ async def test_what_is_not_at_the_connections_is_told_and_whether_losses_explain
         assert (found["since"], found["connections"], found["metered"]) == (AT, 2, 2)
         assert (found["own_w"], found["missing_percent"], found["is_plausible"]) == (own_w, missing, is_plausible)
         status, answer = await operator.ask("GET", "/x/envelope/balance?place=TX9")
-        assert (status, answer["code"]) == (404, "no_such_place")
+        assert (status, answer["code"]) == (404, "unknown_place")

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import Engine, event
 
 from sep2.operations.controls import NewControl, cancel_control, issue_controls
-from sep2.operations.curves import CurveInUse, NoSuchCurve, create_curve, remove_curve
+from sep2.operations.curves import CurveInUse, UnknownCurve, create_curve, remove_curve
 from sep2.operations.defaults import Beside, set_default
 from sep2.operations.groups import unassign
 from sep2.operations.modes import BadMode
@@ -266,7 +266,7 @@ async def test_a_curve_in_use_stays_and_one_that_is_not_goes(program):
     assert (await program.follow("DERCurveListLink")).number("all") == 0
     past = await program.raw.get(f"{program.path}/derc/{control}")
     assert (await program.linked(past, "DERControlBase", "opModVoltVar")).status == 200
-    with pytest.raises(NoSuchCurve):
+    with pytest.raises(UnknownCurve):
         await program.remove(curve)
     with pytest.raises(BadMode):
         await program.default(opModVoltVar=curve)

@@ -17,68 +17,18 @@ from sep2.rules.market.columns import times, values
 from sep2.store.market.after_tables import evidence_pack, settle_run
 from sep2.store.market.intervals import runs
 from sep2.store.retention import forget
-from tests.admin.market import CONTACT, grant_local
 from tests.cli.conftest import REPOSITORY, say
-from tests.raw import document
 from tests.server.meters import DER as GENERATOR
 from tests.server.meters import W, mirror, post, read, reading_type
 from tests.server.operator import operating
+from tests.server.settlement import DAY, HOUR, QUARTER, START, profile_in, site
 from tests.server.world import NOW
-
-HOUR, QUARTER, DAY = 3600, 900, 86_400
-START = NOW + 2 * HOUR
-PROFILE = """
-extends = "custom"
-name = "quarters"
-time_zone = "UTC"
-[metering]
-interval_s = 900
-[baseline]
-load = "high_4_of_5"
-adjust = { kind = "additive", hours = 3, skip = 1 }
-"""
 
 
 @pytest.fixture
 async def desk(people, on_either, tmp_path):
-    (tmp_path / "quarters.toml").write_text(PROFILE)
-    async with operating(people, on_either, tmp_path, market={"profiles": str(tmp_path)}) as desk:
+    async with operating(people, on_either, tmp_path, market=profile_in(tmp_path)) as desk:
         yield desk
-
-
-async def site(desk) -> Any:
-    """D1 at NMI1 with a proven meter, an effective member of VPP; the path to post readings to, and its client."""
-    world, operator = desk
-    raw = await world.as_("sunny")
-    one = world.ids.devices["one"]
-    settings = (
-        "<setGradW>0</setGradW><setMaxW><multiplier>0</multiplier><value>5000</value></setMaxW>"
-        f"<updatedTime>{NOW}</updatedTime>"
-    )
-    assert (await raw.put(f"/edev/{one}/der/1/derg", document("DERSettings", settings))).status == 204
-    path = await mirror(raw, world.ids.lfdis["one"], types={"0C01": reading_type(W)})
-    await operator.change("PUT", f"/mirrors/{path.rpartition('/')[2]}/reading-sign", {"reading_sign": "as-posted"})
-    await register(operator)
-    return raw, path
-
-
-async def register(operator) -> None:
-    await grant_local(operator, "reviewer")
-    agreement = {"ref": "A-17", "signed": 1_700_000_000}
-    party = {"name": "North", "status": "active", "contacts": [CONTACT], "agreement": agreement}
-    await operator.change("POST", "/market/parties", party)
-    watts = dict.fromkeys(("max_gen_w", "max_load_w", "import_agreement_w", "export_agreement_w"), 1_200_000)
-    names = {"edc_account": "A1", "connection": "NMI1", "meter_id": "M1", "device_type": "battery"}
-    consent = {"scopes": ["registration", "telemetry"], "given_by": "the customer"}
-    der = {"name": "D1", "party": "North", "facts": {**names, **watts}, "consent": consent, "confirmed": True}
-    await operator.change("POST", "/market/ders", der)
-    said = {"name": "VPP", "party": "North", "profile": "quarters", "iso_nodes": ["N1"], "services": ["energy"]}
-    await operator.change("POST", "/market/aggregations", {**said, "inject_w": 1_000_000, "iso_resource_id": "R1"})
-    await operator.change("POST", "/market/aggregations/VPP/members", {"ders": ["D1"]})
-    review = await operator.change("POST", "/market/aggregations/VPP/submit")
-    answered = ["telemetry: shown", "capability: shown"]
-    body = {"ders": [{"der": "D1", "outcome": "ok", "evidence": answered}]}
-    await operator.change("POST", f"/market/reviews/{review['id']}/decide", body)
 
 
 async def limit(operator, start: int, seconds: int, watts: int) -> None:

@@ -1,5 +1,6 @@
 """Evidence packs, and the regulator's report."""
 
+import asyncio
 from typing import Any
 
 from sqlalchemy import Row
@@ -9,9 +10,10 @@ from sep2.errors import NotFound
 from sep2.operations.market import entries, packing, reporting
 from sep2.operations.market.signing_keys import signer
 from sep2.partner.common import written
-from sep2.rest.route import Request, listed, page
+from sep2.rest.route import Ahead, Request, listed, page
 from sep2.rest.types import Listed, Nothing
 from sep2.rules.market.faults import Fault, refuse
+from sep2.rules.market.packs import build
 from sep2.rules.row_numbers import row_number
 from sep2.rules.told_times import told
 from sep2.store.market import intervals
@@ -42,16 +44,21 @@ async def show_evidence(rq: Request, asked: Nothing) -> t.EvidenceFile:
     return t.EvidenceFile(**_said(found), content=bytes(found.bytes))
 
 
+async def build_evidence(ahead: Ahead, asked: t.NewEvidence) -> packing.Built:
+    """The signed pack of a time as it was known then; it is read first, and put together beside all else."""
+    async with ahead.reading() as rq:
+        identity = await entries.identity(rq.db, "aggregation", asked.aggregation)
+        _check_span(asked.start, asked.end)
+        span, as_of = (asked.start, asked.end), await _as_of(rq, identity.id, asked)
+        market = rq.state.settings.market
+        signing = signer(market.evidence_key, market.utility_name, "evidence", rq.now)
+        parts = await packing.parts_of(rq.db, identity, span, as_of)
+    return packing.Built(identity.id, span, as_of, await asyncio.to_thread(build, *parts, signing))
+
+
 async def pack_evidence(rq: Request, asked: t.NewEvidence) -> t.Evidence:
     """The signed pack of a time as it was known then; the same bytes each time."""
-    identity = await entries.identity(rq.db, "aggregation", asked.aggregation)
-    _check_span(asked.start, asked.end)
-    as_of = await _as_of(rq, identity.id, asked)
-    market = rq.state.settings.market
-    signing = signer(market.evidence_key, market.utility_name, "evidence", rq.now)
-    span = (asked.start, asked.end)
-    number, _ = await packing.pack(rq.db, identity, span, as_of, signing=signing, written=written(rq))
-    row = await stored.one(rq.db, number)
+    row = await stored.shown(rq.db, await packing.keep(rq.db, rq.prepared, written(rq)))
     assert row is not None
     return t.Evidence(**_said(row))
 

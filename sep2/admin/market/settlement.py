@@ -1,6 +1,7 @@
 """Settled intervals: made from meters, limits and dispatch, listed, summed up; and baselines."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from sqlalchemy import Row
 
@@ -9,14 +10,14 @@ from sep2.admin.types import market_settlement as t
 from sep2.errors import BadValue
 from sep2.operations.judging import policy_of
 from sep2.operations.market import aggregations, entries, settling, statements
-from sep2.operations.market.settling import Declared, Rules
+from sep2.operations.market.settling import Declared, Prepared, Rules
 from sep2.operations.market.statements import Event
 from sep2.partner.common import written
-from sep2.rest.route import Request
+from sep2.rest.route import Ahead, Request
 from sep2.rest.types import Listed
 from sep2.rules.events import shows_at_once
 from sep2.rules.market.baselines import KNOWN
-from sep2.rules.market.clocks import day_bounds
+from sep2.rules.market.clocks import by_day, day_bounds
 from sep2.rules.market.faults import Fault, refuse
 from sep2.rules.market.profiles import read_profile
 from sep2.rules.row_numbers import row_number
@@ -33,18 +34,49 @@ class NotOver(BadValue):
     """Only what is over can be settled."""
 
 
-async def settle_market(rq: Request, asked: t.NewSettlement) -> t.Settlement:
-    """A time settled by what is known now; intervals that say something new are new versions."""
-    identity = await entries.identity(rq.db, "aggregation", asked.aggregation)
-    rules = await _rules(rq, identity)
-    span = _span(asked, rules)
-    if span[1] > rq.now:
-        raise NotOver(f"end: {told(span[1])} is after now, {told(rq.now)}")
+class _Calculated(NamedTuple):
+    """A time of an aggregation as it was calculated: what is still to be kept of it, and what was before."""
+
+    identity: Row[Any]
+    span: tuple[int, int]
+    rules: Rules
+    to_keep: Sequence[Prepared]
+    changed: int
+
+
+async def calculate_settlement(ahead: Ahead, asked: t.NewSettlement) -> _Calculated:
+    """Calculate a time local day by local day; all days but the last are kept at once, each in its own transaction."""
+    async with ahead.reading() as rq:
+        identity = await entries.identity(rq.db, "aggregation", asked.aggregation)
+        rules = await _rules(rq, identity)
+        span = _span(asked, rules)
+        if span[1] > rq.now:
+            raise NotOver(f"end: {told(span[1])} is after now, {told(rq.now)}")
     refuse([Fault("available", "ends_before_start", one.der, "end after start")
             for one in asked.available if one.end <= one.start])  # fmt: skip
     declared = [Declared(one.der, one.start, one.end, one.available_w) for one in asked.available]
-    done = await settling.settle(rq.db, identity, span, rules, declared=declared, written=written(rq))
-    return await _statement(rq, identity, span, rules, known_at=None, changed=done.changed)
+    to_keep, changed, days = [], 0, by_day(span, rules.profile.zone, rules.profile.metering.interval_s)
+    for day in days:
+        async with ahead.reading() as rq:
+            question = await settling.question(rq.db, identity, day, rules, declared=declared)
+        found = await settling.calculated(question)
+        if ahead.only_trying:
+            to_keep.append(found.of_the_whole)
+            changed += len(found.changed) - len(to_keep[-1].changed)
+        elif day == days[-1]:
+            to_keep.append(found)
+        else:
+            async with ahead.writing() as rq:
+                changed += (await settling.keep(rq.db, found, written(rq))).changed
+    return _Calculated(identity, span, rules, to_keep, changed)
+
+
+async def settle_market(rq: Request, asked: t.NewSettlement) -> t.Settlement:
+    """A time settled by what is known now; intervals that say something new are new versions."""
+    found: _Calculated = rq.prepared
+    done = [await settling.keep(rq.db, one, written(rq)) for one in found.to_keep]
+    changed = found.changed + sum(one.changed for one in done)
+    return await _statement(rq, found.identity, found.span, found.rules, known_at=None, changed=changed)
 
 
 async def show_settlement(rq: Request, asked: t.SettlementQuery) -> t.Settlement:

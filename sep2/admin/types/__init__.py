@@ -91,7 +91,7 @@ from sep2.admin.types.controls import (
 )
 from sep2.admin.types.curves import Curve, CurveKind, CurveMade, CurvePoint, CurveQuery, NewCurve, Reference
 from sep2.admin.types.customers import Customer, CustomerMoved, MoveIn
-from sep2.admin.types.desk import ConnectionLimits, InForceCounts, LimitRun, LimitsQuery, Probe, ReachRun
+from sep2.admin.types.desk import ConnectionLimits, DeviceLimits, InForceCounts, LimitRun, LimitsQuery, Probe, ReachRun
 from sep2.admin.types.followed import DeviceModes, ModeMeasured, ModesQuery
 from sep2.admin.types.groups import Default, Group, GroupQuery, Level, Members, NewDefault, NewGroup
 from sep2.admin.types.looking import (
@@ -229,7 +229,7 @@ from sep2.admin.types.territory import (
     PutConnections,
     RemovePlace,
 )
-from sep2.admin.types.why import Why, WhyMode, WhyQuery
+from sep2.admin.types.why import DeviceWhy, Why, WhyMode, WhyQuery
 from sep2.rest.types import WORDS, Asked, ChangeQuery, Done, Listed, Nothing, Refused, Span, Waiting
 
 __all__ = [
@@ -313,9 +313,11 @@ __all__ = [
     "DeviceAdded",
     "DeviceChange",
     "DeviceContact",
+    "DeviceLimits",
     "DeviceModes",
     "DeviceQuery",
     "DeviceShown",
+    "DeviceWhy",
     "Document",
     "DocumentQuery",
     "Done",

@@ -55,6 +55,15 @@ class ReachRun(Struct, frozen=True, kw_only=True):
     """empty: the limit is no smaller than what it could reach"""
 
 
+class DeviceLimits(Struct, frozen=True, kw_only=True):
+    """The limits of a device beside the one that holds those of its connection: what is its own part."""
+
+    device: str
+    name: str
+    runs: list[LimitRun]
+    not_done: dict[str, str]
+
+
 class ConnectionLimits(Struct, frozen=True, kw_only=True):
     """The limits of one connection over a time; of the device that holds them, null where there is none.
 
@@ -69,6 +78,10 @@ class ConnectionLimits(Struct, frozen=True, kw_only=True):
     runs: list[LimitRun]
     not_done: dict[str, str]
     """by direction, why the device does not do a limit that a control says"""
+    others: list[DeviceLimits]
+    """the first of the other devices there, which have limits of their own"""
+    other_devices: int
+    """how many there are"""
     reaches: list[ReachRun]
     """what it could reach without a limit, as the engine expects it; empty where no engine counts with it"""
     engine_run: str

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct, field
 
 from sep2.admin.types.base import LeftOut, Limits
+from sep2.admin.types.controls import Note
 from sep2.rest.types import Asked, ConnectionId, Epoch, Seconds, Span
 
 Scope = Literal[
@@ -141,6 +142,10 @@ class OverrideSent(Override, frozen=True, kw_only=True):
     devices: int
     places: list[PlaceTold]
     untold: list[Untold]
+    notes: list[Note]
+    """of the first devices that are sent it and do not hold it as it is meant, such as a percentage of no setMaxW"""
+    noted: int
+    """how many notes there are in all"""
     replaces: dict[str, int]
     after: dict[str, int]
     until: int

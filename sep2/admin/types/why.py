@@ -34,11 +34,25 @@ class WhyMode(Struct, frozen=True, kw_only=True):
     """why the device is not told it, or can not do it; empty where nothing speaks against it"""
 
 
+class DeviceWhy(Struct, frozen=True, kw_only=True):
+    """All that is in force for a device beside the one that holds the connection's limits."""
+
+    device: str
+    name: str
+    modes: list[WhyMode]
+    next_change: int | None
+
+
 class Why(Struct, frozen=True, kw_only=True):
     """All that is in force at a connection at a moment, and when the next change is."""
 
     connection_id: str
     device: str | None
+    """the one that holds the connection's limits"""
     at: int
     modes: list[WhyMode]
     next_change: int | None
+    others: list[DeviceWhy] = []
+    """the first of the other devices there, which have limits of their own"""
+    other_devices: int = 0
+    """how many there are"""

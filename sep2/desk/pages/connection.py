@@ -47,7 +47,12 @@ async def show(visit: Visit, asked: ConnectionQuery) -> dict[str, Any]:
         "why": words.sentences(limits, at, clock),
         "about": place.connection_id,
         "chart": _chart(place, limits, readings, (answers.items, kept.course), clock=clock),
-        "rows": [(run, words.why(run, clock)) for run in limits.runs],
+        "rows": [(run, words.why(run, clock) + words.but(run, limits.not_done)) for run in limits.runs],
+        "beside": [
+            (one, run, words.why(run, clock) + words.but(run, one.not_done))
+            for one in limits.others
+            for run in one.runs
+        ],
         "readings": readings,
         "answers": answers,
         "kept": kept,
@@ -97,7 +102,12 @@ def _chart(
         "from": limits.since,
         "until": limits.until,
         "offset": clock.offset_s(limits.now),
-        "runs": [msgspec.to_builtins(run) | {"why": words.why(run, clock)} for run in limits.runs],
+        "runs": [
+            msgspec.to_builtins(run) | {"why": words.why(run, clock), "but": words.but(run, limits.not_done)}
+            for run in limits.runs
+        ],
+        "beside": [(run.start, run.end, words.why_of(one, run, clock)) for one in limits.others for run in one.runs],
+        "nothing": words.NO_LIMIT,
         "measured": [(one.start, one.duration_s, one.value) for one in readings],
         "reaches": [
             (one.direction, one.start, one.end, one.reach_w, words.because(one, limits.engine_run))

@@ -100,9 +100,10 @@
     if (!why || !known) return;
     const found = known.runs.filter((run) => run.start <= at && at < run.end).map((run) => {
       const reach = run.source === "envelope" && known.reaches.find((r) => r[0] === run.direction && r[1] <= at && at < r[2]);
-      return reach ? `${run.why} ${reach[4]}` : run.why;
+      return `${run.why}${reach ? ` ${reach[4]}` : ""}${run.but}`;
     });
-    why.replaceChildren(...(found.length ? found : ["No limit is in force."]).map((sentence) => {
+    const beside = known.beside.filter(([start, end]) => start <= at && at < end).map((one) => one[2]);
+    why.replaceChildren(...(found.length ? found : [known.nothing]).concat(beside).map((sentence) => {
       const line = document.createElement("p");
       const text = document.createElement("bdi");
       text.textContent = sentence;

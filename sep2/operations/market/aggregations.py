@@ -17,7 +17,7 @@ from sep2.rules.market.register import AggregationFacts, aggregation_faults
 from sep2.rules.market.shares import WHOLE_PPM, Held, Overlap, overlaps
 from sep2.rules.told_times import told
 from sep2.store.connection import Connection
-from sep2.store.market import facts, register
+from sep2.store.market import facts, register, resources
 from sep2.store.market.facts import AsOf, Written
 from sep2.store.market.tables import aggregation_fact, aggregation_member, component_der
 
@@ -41,6 +41,10 @@ FAR = 2**40
 
 class DoubleCounting(Conflict):
     """The DER's share is held by another aggregation at that time."""
+
+
+class ResourceTaken(Conflict):
+    """Another aggregation has this id of the system operator."""
 
 
 class WrongStatus(Conflict):
@@ -88,6 +92,7 @@ async def add_aggregation(
     (number,) = await entries.add(db, "aggregation", [(name, {"party_id": party.id})], written)
     new = Fact(written.start, None, _columns(said, PROPOSED))
     await facts.add(db, aggregation_fact, [(number, new)], written)
+    await _have_ids(db, number, written.now)
     return number
 
 
@@ -110,6 +115,27 @@ async def set_status(db: Connection, row: Row[Any], status: str, written: Writte
 async def _put(db: Connection, row: Row[Any], said: AggregationFacts, status: str, *, written: Written) -> None:
     new = Fact(written.start, None, _columns(said, status))
     await entries.put(db, aggregation_fact, row.id, new, written=written)
+    await _have_ids(db, row.id, written.now)
+
+
+async def _have_ids(db: Connection, number: int, now: int) -> None:
+    """Have an aggregation have the ids of system operators that stand in its facts, now or later, and no others."""
+    wanted, has = await _ids_of(db, number, now), await resources.of(db, number)
+    if gone := has - wanted:
+        await resources.give_up(db, gone)
+    new = wanted - has
+    if not new:
+        return
+    for one in await resources.holders(db, new):
+        if one.resource_id in await _ids_of(db, one.aggregation_id, now):
+            raise ResourceTaken(one.resource_id)
+        await resources.give_up(db, [one.resource_id])
+    await resources.take(db, number, new)
+
+
+async def _ids_of(db: Connection, number: int, now: int) -> set[str]:
+    rows = await facts.of(db, aggregation_fact, [number])
+    return {row.iso_resource_id for row in rows if row.valid_to is None or row.valid_to > now} - {""}
 
 
 async def suspend(db: Connection, row: Row[Any], written: Written) -> None:
@@ -149,6 +175,7 @@ async def remove_aggregation(db: Connection, row: Row[Any], written: Written) ->
     gone = ended(facts.as_facts(aggregation_member, members), written.now)
     await facts.replace(db, aggregation_member, members, gone, owner=row.id, written=written)
     await entries.remove(db, "aggregation", row, written)
+    await _have_ids(db, row.id, written.now)
 
 
 async def add_members(

@@ -55,7 +55,8 @@ async def look(db: Connection, row: Row[Any], now: int) -> Joining | None:
     fresh = [one for one in to.at if (one.place.connection_id, one.place.device_id) not in there]
     new = _again(row, to, {}, now)
     told = desk.coverage_of([one.place for one in fresh], new).told
-    fresh = [one for one in fresh if one.place in told]
+    # A device beside the holder of its connection's limits is sent nothing of a limit of import or export alone.
+    fresh = [one for one in fresh if one.place in told and (new.modes or one.place.fits(new.limits).modes())]
     return Joining(row, aggregation, to, fresh) if fresh else None
 
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Row
@@ -12,7 +12,7 @@ from sqlalchemy import Row
 from sep2.errors import Conflict
 from sep2.operations.market import override_accounts
 from sep2.rules.market.columns import runs, steps
-from sep2.rules.market.packs import FORMAT, File, Pack, Signer, build, format_of
+from sep2.rules.market.packs import FORMAT, File, Pack, format_of
 from sep2.store.connection import Connection
 from sep2.store.market import commitments, dispatches, facts, intervals
 from sep2.store.market import packs as stored
@@ -27,31 +27,35 @@ class EvidenceDiffers(Conflict):
     """A pack of that time and knowledge was made before, and it would not be the same now."""
 
 
-async def pack(
-    db: Connection, row: Row[Any], span: tuple[int, int], as_of: int, *, signing: Signer, written: Written
-) -> tuple[int, Pack]:
-    """The number and the bytes of the pack of an aggregation and a time as it was known then; kept as it is."""
-    made = build(*await parts_of(db, row, span, as_of), signing)
-    before = await stored.same(db, row.id, span, as_of)
+class Built(NamedTuple):
+    """A pack of an aggregation and a time as it was known then."""
+
+    aggregation_id: int
+    span: tuple[int, int]
+    as_of: int
+    made: Pack
+
+
+async def keep(db: Connection, new: Built, written: Written) -> int:
+    """The number of a pack that is kept as it is; EvidenceDiffers where it was made before and was another one."""
+    made = new.made
+    before = await stored.same(db, new.aggregation_id, new.span, new.as_of)
     if before is not None:
-        if before.bytes == made.octets:
-            return int(before.id), made
-        if format_of(before.bytes) == FORMAT:
+        # An earlier version of this server may have made it, in another form: then that one stays.
+        if before.bytes != made.octets and format_of(before.bytes) == FORMAT:
             raise EvidenceDiffers(f"pack {before.id}; it is kept as it was made")
-        # An earlier version of this server made it, in another form.
-        return int(before.id), Pack(before.bytes, before.manifest_sha256)
-    number = await stored.add(
+        return int(before.id)
+    return await stored.add(
         db,
-        aggregation_id=row.id,
-        start=span[0],
-        end=span[1],
-        as_of=as_of,
+        aggregation_id=new.aggregation_id,
+        start=new.span[0],
+        end=new.span[1],
+        as_of=new.as_of,
         manifest_sha256=made.manifest_sha256,
         bytes=made.octets,
         made_at=written.now,
         made_by=written.by,
     )
-    return number, made
 
 
 async def parts_of(

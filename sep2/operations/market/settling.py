@@ -4,7 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from operator import attrgetter, itemgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from sqlalchemy import Row
 
@@ -23,7 +23,7 @@ from sep2.store.market import dispatches, register, seen
 from sep2.store.market import intervals as stored
 from sep2.store.market.facts import AsOf, Written
 
-__all__ = ["Declared", "Rules", "Settled", "SettledMeanwhile", "keep", "prepare", "settle"]
+__all__ = ["Declared", "Prepared", "Rules", "Settled", "SettledMeanwhile", "calculated", "keep", "question"]
 COMPARED = (
     *("instructed_w", "available_w", "want_w", "measured_wh", "coverage_ppm", "envelope_w", "limit_w"),
     *("override_mrid", "state", *ENERGIES, "body"),
@@ -54,29 +54,36 @@ class Prepared(NamedTuple):
     changed: Sequence[dict[str, Any]]
     """with their versions"""
     old: Sequence[int]
+    """in their order"""
     intervals: int
     limits: ignored_limits.Settled
     last_run: int
     """the number of the last settlement of it that was known"""
 
-
-async def settle(
-    db: Connection,
-    row: Row[Any],
-    span: tuple[int, int],
-    rules: Rules,
-    *,
-    declared: Sequence[Declared],
-    written: Written,
-) -> Settled:
-    """Settle every interval that lies in a time; what says the same as before is left as it is."""
-    return await keep(db, await prepare(db, row, span, rules, declared=declared), written)
+    @property
+    def of_the_whole(self) -> Self:
+        """The same with the aggregation's own rows alone: enough for what is said of it, and small."""
+        again = [one for one in self.changed if one["version"] > 1]
+        old = [number for one, number in zip(again, self.old, strict=True) if one["component_der_id"] is None]
+        own = [one for one in self.changed if one["component_der_id"] is None]
+        return self._replace(changed=own, old=old, limits=self.limits._replace(tested={}))
 
 
-async def prepare(
+class Question(NamedTuple):
+    """All that a time is settled from, as it is on record now."""
+
+    aggregation_id: int
+    span: tuple[int, int]
+    basis: Basis
+    known: Sequence[Row[Any]]
+    """what was settled of it before"""
+    last_run: int
+
+
+async def question(
     db: Connection, row: Row[Any], span: tuple[int, int], rules: Rules, *, declared: Sequence[Declared]
-) -> Prepared:
-    """What settling a time comes to by what is on record now; nothing is kept, and others are answered meanwhile."""
+) -> Question:
+    """All that a time is settled from; others are answered meanwhile."""
     step = rules.profile.metering.interval_s
     starts = range(-(-span[0] // step) * step, span[1] - step + 1, step)
     members = await _members(db, row, span)
@@ -92,18 +99,23 @@ async def prepare(
             by_der[earlier.der_name].append(Declared(earlier.der_name, earlier.start, end, earlier.available_w))
     devices = await _devices(db, members, starts, step)
     basis = Basis(starts, step, members, devices, await _instructed(db, row.id, span), by_der, rules)
-    last_run = await _last_run(db, row.id, span)
-    # From here on nothing is read: PostgreSQL closes a connection that waits long in a transaction.
-    rows, changed, old = await asyncio.to_thread(_compared, basis, known)
-    limits = ignored_limits.tested_of(basis, rows)
-    return Prepared(row.id, span, step, rules, changed, old, len(rows), limits, last_run)
+    return Question(row.id, span, basis, known, await _last_run(db, row.id, span))
+
+
+async def calculated(asked: Question) -> Prepared:
+    """What settling a time comes to; it asks nobody and is done beside the loop, outside of any transaction."""
+    changed, old, number, limits = await asyncio.to_thread(_compared, asked.basis, asked.known)
+    basis = asked.basis
+    return Prepared(
+        asked.aggregation_id, asked.span, basis.step, basis.rules, changed, old, number, limits, asked.last_run
+    )
 
 
 _Rows = list[dict[str, Any]]
 
 
-def _compared(basis: Basis, known: Sequence[Row[Any]]) -> tuple[_Rows, _Rows, list[int]]:
-    """All rows, those that say something new with their versions, and the numbers of those before."""
+def _compared(basis: Basis, known: Sequence[Row[Any]]) -> tuple[_Rows, list[int], int, ignored_limits.Settled]:
+    """Rows that say something new, the numbers of those before, how many rows there are, and tested limits."""
     before = {(one.component_der_id, one.start): one for one in known}
     rows, old = rows_of(basis), list[int]()
     changed: _Rows = []
@@ -114,7 +126,7 @@ def _compared(basis: Basis, known: Sequence[Row[Any]]) -> tuple[_Rows, _Rows, li
         elif _BEFORE(earlier) != _NOW(one):
             changed.append({**one, "version": earlier.version + 1})
             old.append(earlier.id)
-    return rows, changed, old
+    return changed, old, len(rows), ignored_limits.tested_of(basis, rows)
 
 
 async def keep(db: Connection, found: Prepared, written: Written) -> Settled:

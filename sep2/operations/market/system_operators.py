@@ -1,28 +1,23 @@
 """What a system operator may see and enter: of the markets that it has an id in, without customers."""
 
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
 from sqlalchemy import Row
 
-from sep2.errors import Conflict, NotFound
+from sep2.errors import NotFound
 from sep2.operations.market import aggregations, ders, entries, parties
 from sep2.operations.market.aggregations import EFFECTIVE
 from sep2.rules.market.shares import factors
 from sep2.store.connection import Connection
-from sep2.store.market import dispatches, register
-from sep2.store.market.facts import AsOf, Written
+from sep2.store.market import register
+from sep2.store.market.facts import AsOf
 
 DISCLOSURE = "disclosure_to_iso"
 """The scope of a customer's consent to which a system operator sees a DER."""
 SEEN = (aggregations.UNDER_REVIEW, *aggregations.TAKES_PART)
 """What an aggregation is once it was handed in, until it takes part no more."""
-
-
-class ResourceTaken(Conflict):
-    """Another aggregation has this id of the system operator."""
 
 
 def markets_of(party: Row[Any]) -> frozenset[str] | None:
@@ -58,16 +53,6 @@ async def find(db: Connection, party: Row[Any], name: str, time: AsOf) -> Row[An
 async def all_seen(db: Connection, party: Row[Any], time: AsOf) -> Sequence[Row[Any]]:
     """Every aggregation that a system operator may see."""
     return [row for row in await register.every_aggregation(db, time) if _is_seen(party, row)]
-
-
-async def register_resource(
-    db: Connection, row: Row[Any], resource_id: str, *, own: Path | None, written: Written
-) -> None:
-    """Have an aggregation have this id of the system operator from now on."""
-    taken = await dispatches.with_resource_ids(db, [resource_id], written.now)
-    if taken.get(resource_id, row.id) != row.id:
-        raise ResourceTaken(resource_id)
-    await aggregations.set_aggregation(db, row, {"iso_resource_id": resource_id}, own=own, written=written)
 
 
 async def effective(

@@ -112,6 +112,18 @@ def day_bounds(day: date, zone: ZoneInfo) -> tuple[int, int]:
     return midnight(day, zone), midnight(day + timedelta(days=1), zone)
 
 
+def by_day(span: tuple[int, int], zone: ZoneInfo, step_s: int) -> list[tuple[int, int]]:
+    """The parts of a time in each local day, the earliest first; a step across midnight is of the day before."""
+    found = []
+    start = span[0]
+    while start < span[1]:
+        midnight_s = day_bounds(datetime.fromtimestamp(start, zone).date(), zone)[1]
+        end = min(-(-midnight_s // step_s) * step_s, span[1])
+        found.append((start, end))
+        start = end
+    return found
+
+
 def local_time(day: date, at: str, zone: ZoneInfo) -> int:
     """A time of day such as "09:30" on a local day, in epoch seconds; of two such times the earlier."""
     hour, minute = at.split(":")

@@ -21,6 +21,12 @@ async def listed(db: Connection, aggregation_id: int | None, page: Keyset) -> Fo
     return await select_following(db, query.order_by(evidence_pack.c.id.desc()), page)
 
 
+async def shown(db: Connection, number: int) -> Row[Any] | None:
+    """A pack without its bytes."""
+    query = select(*_SHOWN, aggregation.c.name.label("aggregation_name")).join_from(evidence_pack, aggregation)
+    return await db.one(query.where(evidence_pack.c.id == number))
+
+
 async def one(db: Connection, number: int) -> Row[Any] | None:
     """A pack with its bytes."""
     query = select(evidence_pack, aggregation.c.name.label("aggregation_name")).join_from(evidence_pack, aggregation)

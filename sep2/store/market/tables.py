@@ -136,6 +136,15 @@ aggregation_fact = _facts(
     ],
 )
 
+iso_resource = Table(
+    "iso_resource",
+    metadata,
+    Column("resource_id", Text, primary_key=True),
+    to(aggregation),
+    Index(None, "aggregation_id"),
+)
+"""Which aggregation has an id of a system operator, now or from a time to come on: each id stands for one."""
+
 aggregation_member = _facts(
     "aggregation_member",
     aggregation,

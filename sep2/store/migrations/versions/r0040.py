@@ -4,8 +4,8 @@ from alembic import op
 
 from sep2.store.migrations.building import whole
 
-revision = "r0044"
-down_revision = "r0038"
+revision = "r0040"
+down_revision = "r0039"
 branch_labels = None
 depends_on = None
 
