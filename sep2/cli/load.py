@@ -1,6 +1,7 @@
 """`sep2 load`: a load of clients on a server, and how long its answers took."""
 
 import asyncio
+import resource
 import signal
 import time
 from collections.abc import Iterable, Iterator
@@ -21,7 +22,9 @@ from sep2.settings.reading import is_loopback
 from sep2.terminal import say, say_json
 
 app = typer.Typer(add_completion=False)
-MOST_CLIENTS = 2000
+MOST_CLIENTS = 20_000
+OWN_FILES = 200
+"""That this process opens beside its connections."""
 MOST_S = 3600
 
 
@@ -132,12 +135,21 @@ def _names(pki: Path, patterns: list[str]) -> list[str]:
     """The clients in a folder that match: those with a certificate and a key."""
     keys = {file.stem for pattern in patterns for file in pki.glob(f"{Path(pattern).name}.key")}
     names = sorted(name for name in keys - {"root", "ca", "server"} if Files.named(pki, name).chain.exists())
-    if not 1 <= len(names) <= MOST_CLIENTS:
+    most = min(MOST_CLIENTS, _files() - OWN_FILES)
+    if not 1 <= len(names) <= most:
         raise typer.BadParameter(
-            f"{len(names)} clients of that name with certificate and key in {pki}; 1 to {MOST_CLIENTS} can be used",
+            f"{len(names)} clients of that name with certificate and key in {pki}; 1 to {most} can be used, as each "
+            "takes a file of those that this process may open (ulimit -n)",
             param_hint="--client",
         )
     return names
+
+
+def _files() -> int:
+    """How many files this process may open, once that is as many as the system lets it."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard if hard != resource.RLIM_INFINITY else MOST_CLIENTS + OWN_FILES
 
 
 async def _loaded(of: tuple[str, str], pki: Path, names: list[str], pace: load.Pace, *, connections: int) -> Found:

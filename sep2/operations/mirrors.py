@@ -170,6 +170,7 @@ async def put_series(db: Connection, poster: Poster, point_id: int, several: Seq
     known = {row.mrid: _Known(row.id, row.interval_s) for row in await mirrors.series(db, point_id)}
     before = len(known)
     rows: list[dict[str, Any]] = []
+    meeting: set[int] = set()
     # In one order for everybody, so that no two wait for each other.
     for one in sorted(several, key=lambda one: one.mrid):
         stored = known.get(one.mrid)
@@ -182,8 +183,8 @@ async def put_series(db: Connection, poster: Poster, point_id: int, several: Seq
         if len(known) > MOST_SERIES:
             raise TooManySeries(f"{MOST_SERIES}")
         for part in laid:
-            rows += await _rows(db, series_id, part, now)
-    await mirrors.put_readings(db, rows)
+            rows += await _rows(db, series_id, part, now=now, meeting=meeting)
+    await mirrors.put_readings(db, rows, meeting)
     measured = [Span(row["start"], row["duration"]) for row in rows]
     await note_readings(db, point_id, measured, post_rate_s=poster.post_rate_s, now=now)
     return len(known) > before
@@ -239,15 +240,18 @@ def _laid(one: NewSeries, interval_s: int, now: int) -> list[_Part]:
     return parts
 
 
-async def _rows(db: Connection, series_id: int, part: _Part, now: int) -> list[dict[str, Any]]:
-    """The rows of some readings, once their set is stored."""
+async def _rows(db: Connection, series_id: int, part: _Part, *, now: int, meeting: set[int]) -> list[dict[str, Any]]:
+    """The rows of some readings, once their set is stored; one that meets others is added to `meeting`."""
     readings, group = part.readings, part.of_set
     local_ids = [None if one.local_id is None else int(one.local_id) for one in readings]
     set_id = 0
     if group is not None:
         said = {"mrid": group.mrid, "description": group.description, "version": group.version}
         of_set = said | group.span._asdict() | {"mirror_meter_reading_id": series_id, "received": now}
-        set_id = await mirrors.put_set(db, **of_set)
+        stored = await mirrors.put_set(db, [span.start for span in part.spans] or [group.span.start], **of_set)
+        set_id = stored.id
+        if stored.meets_others:
+            meeting.add(set_id)
     elif local_ids[0] is not None:
         local_ids = [LOCAL_IDS + local_ids[0]]
     else:

@@ -91,8 +91,7 @@ class Deliverer:
 
     async def _tell(self, lane: Lane, row: Row[Any], told: _Told, poster: Poster) -> None:
         if told.status == 0 and told.digest == row.last_digest and not row.unsure:
-            async with self._db.write() as db:
-                lane.more |= not await deliveries.done(db, row.id, row.edition)
+            await self._note_done(lane, row, None)
             return
         began = time.monotonic()
         try:
@@ -110,18 +109,27 @@ class Deliverer:
         if not ended and answer.status // 100 != 2:
             await self._refused(lane, row, answer)
             return
-        async with self._db.write() as db:
-            if ended:
-                log.info("subscription %d ended: HTTP %d, status %d", row.id, answer.status, told.status)
+        if ended:
+            log.info("subscription %d ended: HTTP %d, status %d", row.id, answer.status, told.status)
+            async with self._db.write() as db:
                 await subscriptions.remove(db, row.id)
-            else:
-                log.debug("subscription %d was told: HTTP %d", row.id, answer.status)
-                lane.more |= not await deliveries.done(db, row.id, row.edition, digest=told.digest)
-            if row.failures or row.attempts:
+        else:
+            log.debug("subscription %d was told: HTTP %d", row.id, answer.status)
+            await self._note_done(lane, row, told.digest)
+        if row.failures or row.attempts:
+            async with self._db.write() as db:
                 await self._recovered(db, row)
         ids = json.loads(row.ids)
         if "derp" in ids and "edev" in ids:
             self._front.seen.told(ids["edev"], ids["derp"])
+
+    async def _note_done(self, lane: Lane, row: Row[Any], digest: str | None) -> None:
+        """Forget a delivery that arrived, or that need not be sent, unless something has changed meanwhile."""
+
+        async def work(db: Connection) -> bool:
+            return await deliveries.done(db, row.id, row.edition, digest=digest)
+
+        lane.more |= not await self._db.write_together(work, row.client_lfdi)
 
     async def _recovered(self, db: Connection, row: Row[Any]) -> None:
         """A receiver that had failed takes notifications."""

@@ -110,7 +110,7 @@ async def done(db: Connection, subscription_id: int, edition: int, *, digest: st
     digest: of what the subscriber received now; None where nothing was sent, as it has received the same before.
     """
     if digest is not None:
-        await db.run(_RECEIVED, {"of_subscription": subscription_id, "last": digest})
+        await db.later(_RECEIVED, {"of_subscription": subscription_id, "last": digest})
     if (await db.run(_DONE, {"of_subscription": subscription_id, "edition": edition})).rowcount:
         return True
     await db.run(_STILL_WAITS, {"of_subscription": subscription_id})

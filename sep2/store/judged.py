@@ -265,7 +265,7 @@ _NOTE = widening(judge_again, ["end_device_id"], "since", "until", times="times"
 
 async def note_late(db: Connection, device_id: int, since: int, until: int) -> None:
     """Have a time of a device judged again, together with what is noted of it already."""
-    await db.run(_NOTE, {"end_device_id": device_id, "since": since, "until": until})
+    await db.later(_NOTE, {"end_device_id": device_id, "since": since, "until": until})
 
 
 _LATE = (

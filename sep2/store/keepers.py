@@ -14,9 +14,7 @@ from time import monotonic
 from typing import Any
 
 import asyncpg
-from sqlalchemy import func, select
 from sqlalchemy.engine import URL
-from sqlalchemy.sql import Select
 
 from sep2.store.line import FAILURES, KEPT_ALIVE, PATIENCE_S
 from sep2.store.written import Written
@@ -71,15 +69,14 @@ class Keepers:
                 log.debug("nothing is kept for now: %s", error)
             await asyncio.sleep(RENEWED_EVERY_S)
 
-    async def saying(self, tables: Collection[str]) -> tuple[int, Select[Any]]:
-        """A number for a change of these tables, and the statement that says so with its commit."""
+    async def saying(self, tables: Collection[str]) -> tuple[int, str]:
+        """A number for a change of these tables, and what is to be said of it on `CHANGED` with its commit."""
         with suppress(*FAILURES):  # then the others' leases are waited for
             async with self._in_use:
                 await self._open()
         self._numbers += 1
-        said = f"{self._name} {self._numbers} {','.join(sorted(tables))}"
         self._missing[self._numbers] = set()
-        return self._numbers, select(func.pg_notify(CHANGED, said))
+        return self._numbers, f"{self._name} {self._numbers} {','.join(sorted(tables))}"
 
     async def all_heard(self, number: int) -> None:
         """Return when no process uses any more what this change, which is committed, has made old."""

@@ -72,21 +72,22 @@ class Later:
         self._waiting: dict[str, list[tuple[Any, ...]]] = {}
         self._touched: dict[str, Touched] = {}
 
-    def meets(self, statement: Executable, names: Collection[str], text: str = "") -> bool:
-        """Whether what waits has to run before a statement; that of its own text, if any, need not."""
+    def meeting(self, statement: Executable, names: Collection[str], text: str = "") -> list[str]:
+        """Which of what waits has to run before a statement; that of its own text, if any, need not."""
         if not self._waiting:
-            return False
+            return []
         touched = touched_by(statement, names)
-        return touched is None or any(touched.meets(other) for known, other in self._touched.items() if known != text)
+        others = (known for known in self._touched if known != text)
+        return [one for one in others if touched is None or touched.meets(self._touched[one])]
 
     def put(self, prepared: Prepared, touched: Touched, each: Collection[Mapping[str, Any]]) -> None:
         """Have a statement wait with these values."""
         self._touched[prepared.text] = touched
         self._waiting.setdefault(prepared.text, []).extend(prepared.values(one) for one in each)
 
-    def take(self) -> list[tuple[str, list[tuple[Any, ...]]]]:
-        """All that waits, as texts and their values; nothing waits after that."""
-        found = list(self._waiting.items())
-        if found:
-            self._waiting, self._touched = {}, {}
+    def take(self, texts: Collection[str] | None = None) -> list[tuple[str, list[tuple[Any, ...]]]]:
+        """What waits, as texts and their values, all or some of it: what waits beside has nothing to do with that."""
+        found = [(text, self._waiting.pop(text)) for text in (list(self._waiting) if texts is None else texts)]
+        for text, _ in found:
+            del self._touched[text]
         return found

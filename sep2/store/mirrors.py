@@ -1,9 +1,9 @@
 """Metering mirrors: usage points, their series, and readings."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, func, select, update
+from sqlalchemy import Row, bindparam, delete, exists, func, literal_column, select, update
 
 from sep2.rules.paging import Page
 from sep2.store.connection import Connection
@@ -120,14 +120,24 @@ async def update_series(db: Connection, series_id: int, **columns: Any) -> None:
 
 _SET_KEY = ("mirror_meter_reading_id", "mrid", "start")
 _SET_SAID = ("duration", "description", "version", "received")
-_PUT_SET = upsert(reading_set, _SET_KEY, _SET_SAID).returning(reading_set.c.id)
+_OF_ANY_OTHER = exists().where(
+    r.c.mirror_meter_reading_id == bindparam("of_series"),
+    r.c.start.between(bindparam("first"), bindparam("latest")),
+    r.c.reading_set_id != 0,
+    r.c.reading_set_id != literal_column("reading_set.id"),
+)
+_PUT_SET = upsert(reading_set, _SET_KEY, _SET_SAID).returning(reading_set.c.id, _OF_ANY_OTHER.label("meets_others"))
 
 
-async def put_set(db: Connection, **columns: Any) -> int:
-    """The id of the set of a series with that mRID and start, which says this from now on."""
-    row = await db.one(_PUT_SET, **columns)
+async def put_set(db: Connection, starts: Sequence[int], **columns: Any) -> Row[Any]:
+    """The set of a series with that mRID and start, which says this from now on: id, meets_others.
+
+    starts: of the readings that it has now. meets_others: whether other sets have readings in that time.
+    """
+    span = {"of_series": columns["mirror_meter_reading_id"], "first": min(starts), "latest": max(starts)}
+    row = await db.one(_PUT_SET, **columns, **span)
     assert row is not None
-    return int(row.id)
+    return row
 
 
 _TIME = ("mirror_meter_reading_id", "start", "duration", "consumption_block", "tou_tier")
@@ -139,20 +149,12 @@ _OF_OTHER_SETS = delete(r).where(
     r.c.reading_set_id != bindparam("of_set"),
 )
 
-_ANY_OF_OTHER_SETS = (
-    select(r.c.start)
-    .where(r.c.mirror_meter_reading_id == bindparam("series_id"))
-    .where(r.c.start.between(bindparam("first"), bindparam("latest")))
-    .where(r.c.reading_set_id != 0, r.c.reading_set_id != bindparam("set_id"))
-    .limit(1)
-)
 
-
-async def put_readings(db: Connection, rows: Sequence[dict[str, Any]]) -> None:
+async def put_readings(db: Connection, rows: Sequence[dict[str, Any]], meeting: Collection[int]) -> None:
     """Store readings. What a set says of a time replaces what other sets said of it, whatever their localIDs.
 
     Within one set the localID tells readings of one time apart; one that was posted by itself stays beside those of
-    sets.
+    sets. meeting: the sets that meet others.
     """
     sets: dict[tuple[Any, ...], int] = {}
     last: dict[tuple[Any, ...], dict[str, Any]] = {}
@@ -161,21 +163,17 @@ async def put_readings(db: Connection, rows: Sequence[dict[str, Any]]) -> None:
         last[*time, row["local_id"]] = row
         if row["reading_set_id"]:
             sets[time] = row["reading_set_id"]
-    for series_id, set_id in {(time[0], set_id) for time, set_id in sets.items()}:
-        times = [time for time, of in sets.items() if (time[0], of) == (series_id, set_id)]
-        await _take_from_other_sets(db, series_id, set_id, times)
+    for set_id in meeting:
+        await _take_from_other_sets(db, set_id, [time for time, of in sets.items() if of == set_id])
     stand = [row for time, row in last.items() if row["reading_set_id"] in (0, sets.get(time[:-1]))]
     if stand:
         await db.later(_PUT_READING, stand)
 
 
-async def _take_from_other_sets(db: Connection, series_id: int, set_id: int, times: Sequence[tuple[Any, ...]]) -> None:
+async def _take_from_other_sets(db: Connection, set_id: int, times: Sequence[tuple[Any, ...]]) -> None:
     """Forget what other sets of a series said of these times, which are keys of readings without their localID."""
-    starts = [time[1] for time in times]
-    span = {"first": min(starts), "latest": max(starts)}
-    # Nearly always there is nothing, and the times need not be looked for one by one.
-    if await db.one(_ANY_OF_OTHER_SETS, series_id=series_id, set_id=set_id, **span):
-        names = [f"of_{name}" for name in _TIME]
+    names = [f"of_{name}" for name in _TIME]
+    if times:
         await db.run(_OF_OTHER_SETS, [dict(zip(names, one, strict=True)) | {"of_set": set_id} for one in times])
 
 

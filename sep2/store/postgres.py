@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Self, TypeVar
 
 import asyncpg
-from sqlalchemy import Executable, Result, Row, UpdateBase, text
+from sqlalchemy import Executable, Result, Row, Text, UpdateBase, bindparam, func, select, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -21,7 +21,7 @@ from sep2.errors import SepError
 from sep2.store import migrations
 from sep2.store.connection import Busy, Clash, Connection, Damaged, Done, Full, Stale, Unreachable, Values
 from sep2.store.database import Database, Work
-from sep2.store.keepers import Keepers
+from sep2.store.keepers import CHANGED, Keepers
 from sep2.store.later import touched_by
 from sep2.store.lending import PATIENCE_S, Lending, Lent
 from sep2.store.line import FAILURES, Line
@@ -50,6 +50,7 @@ TIMELINE_DIGITS = 8
 """With so many hexadecimal digits the name of a file of the log says its timeline."""
 Answered = TypeVar("Answered")
 _WAL_FILE = text("SELECT pg_walfile_name(pg_current_wal_lsn())")
+_SAY = select(func.pg_notify(bindparam("channel", type_=Text), bindparam("said", type_=Text)))
 _TURN = text(f"SELECT pg_advisory_xact_lock({DECIDING})")
 
 
@@ -151,21 +152,23 @@ class PostgresConnection(Connection):
             await self.run(statement, values)
             return
         waiting = self._lent.later
-        if waiting.meets(statement, each[0], prepared.text):
-            await self.settle()
+        await self._run_waiting(waiting.meeting(statement, each[0], prepared.text))
         self.note(statement)
         waiting.put(prepared, touched, each)
 
     async def settle(self) -> None:
         """Run what was put off, by this block and by others of its transaction."""
+        await self._run_waiting(None)
+
+    async def _run_waiting(self, texts: Collection[str] | None) -> None:
         with _told():
-            for text_, values in self._lent.later.take():
+            for text_, values in self._lent.later.take(texts):
                 await (await self._lent.begun()).executemany(text_, values)
 
     async def _turn(self, statement: Executable, names: Collection[str]) -> None:
         """Run what waits and has to come before a statement, and note what that is about to do."""
-        if self._lent.later.meets(statement, names):
-            await self.settle()
+        if found := self._lent.later.meeting(statement, names):
+            await self._run_waiting(found)
         self.note(statement)
 
     async def in_turn(self) -> None:
@@ -289,8 +292,8 @@ class PostgresDatabase(Database):
         tables = _written_by(blocks)
         number = 0
         if shared := tables & KEPT:
-            number, saying = await self._keepers.saying(shared)
-            await blocks[-1].execute(saying, {})
+            number, said = await self._keepers.saying(shared)
+            await blocks[-1].one(_SAY, channel=CHANGED, said=said)
         self.written.begin(tables)
         ends = asyncio.get_running_loop().time() + UNSURE_S
         try:

@@ -26,6 +26,7 @@ from sep2.store.connection import Connection
 from sep2.store.many import among
 from sep2.store.page import Found, select_page
 from sep2.store.tables import delivery
+from sep2.store.tables import receiver as told_at
 from sep2.store.tables import subscription as t
 from sep2.store.upsert import upsert
 
@@ -39,6 +40,7 @@ _ONE = select(t).where(t.c.end_device_id == bindparam("device_id"), t.c.id == bi
 _COUNT = select(func.count().label("n")).where(t.c.client_id == bindparam("client_id"))
 _PUT = upsert(t, _KEY, _RENEWED).returning(t.c.id)
 _REPLACE = update(t).where(t.c.id == bindparam("this"))
+_RECEIVER = select(told_at.c.place).join(t, t.c.receiver_id == told_at.c.id).where(t.c.id == bindparam("this"))
 _DELIVER_TO = update(delivery).where(delivery.c.subscription_id == bindparam("this"))
 
 
@@ -76,6 +78,10 @@ async def add(db: Connection, *, client_id: int, receiver: str, **columns: Any) 
 
 async def replace(db: Connection, subscription_id: int, *, client_id: int, receiver: str, **columns: Any) -> None:
     """Change columns of a client's subscription; it is told of the next change even if it has received the same."""
+    before = await db.one(_RECEIVER, this=subscription_id)
+    if before is not None and before.place == receiver:
+        await db.later(_REPLACE, {"this": subscription_id, "last_digest": "", **columns})
+        return
     receiver_id = await receivers.named(db, client_id, receiver)
     said = {"receiver_id": receiver_id, "last_digest": "", **columns}
     await db.run(_REPLACE, {"this": subscription_id, **said})

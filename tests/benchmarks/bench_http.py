@@ -35,7 +35,7 @@ from tests.benchmarks.table import Row
 from tests.benchmarks.utility import Asked
 
 COUNT, OF_BARE, WARM = 240, 1000, 40
-"""Requests in a round: a process's time is counted in hundredths of a second, of which the bare handler takes few."""
+"""Requests in a round, of ours and of the bare handler's, and before the first one."""
 OF_CONNECTING = 40
 ROUNDS = 3
 SEP2 = "from sep2.cli import main; main()"

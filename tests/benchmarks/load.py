@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -47,9 +47,14 @@ async def one(target: Target, path: str) -> bytes:
         await writer.wait_closed()
 
 
-async def sent(target: Target, asked: Asked, numbers: range) -> float:
-    """Milliseconds of the server's processor time for each of these requests, on connections that are kept."""
-    requests = iter([asking(asked.path, asked.method, asked.body(n) if asked.body else b"") for n in numbers])
+async def sent(target: Target, asked: Asked | Sequence[Asked], numbers: range) -> float:
+    """Milliseconds of the server's processor time for each of these requests, on connections that are kept.
+
+    asked: one for all numbers, or one for each.
+    """
+    each = [asked] * len(numbers) if isinstance(asked, Asked) else asked
+    pairs = zip(each, numbers, strict=True)
+    requests = iter([asking(one.path, one.method, one.body(n) if one.body else b"") for one, n in pairs])
     loop = asyncio.get_running_loop()
     opened = [
         (await loop.create_connection(_Connection, "127.0.0.1", target.port, ssl=target.tls, server_hostname=""))[1]

@@ -76,3 +76,14 @@ def test_what_is_not_asked_for_is_refused(folder: Path, load: Sep2, sep2: Sep2) 
     assert sep2("load", "http://localhost:1", *words).status == 2
     assert load("--client", "nobody", "--for", "2h").status == 2
     assert "--notify" in load("--client", "nobody", "--subscriptions", "1").err
+
+
+def test_there_are_no_more_clients_than_files_that_may_be_opened(tmp_path: Path) -> None:
+    for number in range(60):
+        for kind in ("key", "pem"):
+            (tmp_path / f"c{number}.{kind}").touch()
+    sep2 = 'exec "$0" -c "from sep2.cli import main; main()"'
+    command = f"ulimit -n 250; {sep2} load https://localhost:1 --pki {tmp_path} --client 'c*'"
+    done = subprocess.run(["bash", "-c", command, sys.executable], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "1 to 50 can be used" in " ".join(done.stderr.replace("│", " ").split())
