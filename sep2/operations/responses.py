@@ -1,5 +1,7 @@
 """What devices answer to controls."""
 
+from functools import partial
+
 from sep2.errors import BadValue
 from sep2.operations.alarms import CONTROL_REJECTED
 from sep2.rules.identifiers import companion_mrid
@@ -27,12 +29,14 @@ async def answer(
     db: Connection, device_id: int, *, mrid: str, status: int | None, created: int | None, now: int
 ) -> int:
     """Store a response; late ones are taken too, for clients keep theirs through an outage."""
-    if status not in STATUSES:
+    if status is None or status not in STATUSES:
         raise BadResponse(f"status: {status} is reserved")
-    said = {"status": status, "created": now if created is None else created, "received": now}
-    added = await responses.add(db, device_id, mrid, **said, subject=None)
+    add = partial(
+        responses.add, db, device_id, status=status, created=now if created is None else created, received=now
+    )
+    added = await add(mrid)
     if added is None and (other := await _as_load_control(db, mrid, device_id)) is not None:
-        added = await responses.add(db, device_id, other, **said, subject=mrid)
+        added = await add(other, subject=mrid)
     if added is None:
         raise NoEventOfDevice(f"subject: {mrid} is not an event of this device")
     if status in REJECTED:

@@ -105,7 +105,8 @@ class Notifier:
         return wait
 
     async def _look(self) -> float:
-        if time.monotonic() - self._looked >= AGAIN_S:
+        # Who leads knows whom it has put to rest itself; others learn of it here only.
+        if not self._leading or time.monotonic() - self._looked >= AGAIN_S:
             self._looked = time.monotonic()
             self._poster.close_idle()
             await self._look_who_rests()

@@ -41,9 +41,14 @@ _LISTED = (
 )
 
 
-async def add(db: Connection, device_id: int, mrid: str, **columns: Any) -> Row[Any] | None:
-    """A new response to the control that a device was told under an mRID: id, control_id; None where there is none."""
-    said = {f"its_{name}": value for name, value in columns.items()}
+async def add(
+    db: Connection, device_id: int, mrid: str, *, status: int, created: int, received: int, subject: str | None = None
+) -> Row[Any] | None:
+    """A new response to the control that a device was told under an mRID: id, control_id; None where there is none.
+
+    subject: the mRID that the device answered to, where that is another than the control's.
+    """
+    said = {"its_status": status, "its_created": created, "its_received": received, "its_subject": subject}
     return await db.one(_ADD, mrid=mrid, device_id=device_id, its_end_device_id=device_id, **said)
 
 

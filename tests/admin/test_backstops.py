@@ -102,9 +102,8 @@ async def test_a_drill_takes_a_share_for_ten_minutes_at_most_and_says_what_it_re
     lfdi = sent["places"][0]["devices"][0]
     async with network.house.db.write() as db:
         device = await db_device(db, lfdi)
-        control = await control_of(db, sent["controls"][0])
         for status, at in ((1, NOW + 20), (2, NOW + 50)):
-            await responses.add(db, control_id=control, end_device_id=device, status=status, created=at, received=at)
+            assert await responses.add(db, device, sent["controls"][0], status=status, created=at, received=at)
     network.advance(NOW + 301)
     found = await network.get(f"/overrides/{sent['id']}/progress")
     assert (found["devices"], found["received"], found["started"], found["unanswered"]) == (1, 1, 1, 0)
@@ -119,12 +118,6 @@ async def db_device(db: Any, lfdi: str) -> int:
     row = await devices.by_lfdi(db, lfdi)
     assert row is not None
     return int(row.id)
-
-
-async def control_of(db: Any, mrid: str) -> int:
-    from sep2.store import listing_controls
-
-    return int((await listing_controls.like(db, mrid))[0].id)
 
 
 async def test_a_backstop_needs_a_second_person_unless_it_is_an_emergency_which_is_reviewed(network: Operator) -> None:
