@@ -2,10 +2,11 @@
 
 from functools import cache
 
-from sqlalchemy import Select, bindparam, delete, insert, or_, select, update
+from sqlalchemy import Select, bindparam, delete, or_, select
 
 from sep2.store.connection import Connection
 from sep2.store.tables import setting as t
+from sep2.store.upsert import upsert
 
 _VALUE = select(t.c.value).where(t.c.name == bindparam("wanted"))
 
@@ -19,11 +20,13 @@ async def value(db: Connection, name: str) -> str | None:
     return value
 
 
+_PUT = upsert(t, ["name"], ["value"])
+
+
 async def put(db: Connection, name: str, value: str) -> None:
     """Set a value."""
     db.memo.clear()
-    if not (await db.run(update(t).where(t.c.name == name).values(value=value))).rowcount:
-        await db.run(insert(t).values(name=name, value=value))
+    await db.run(_PUT, {"name": name, "value": value})
 
 
 async def remove(db: Connection, name: str) -> None:
