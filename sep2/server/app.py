@@ -108,6 +108,7 @@ class State:
             clock,
             self.front.dialects,
             folder=_folder_of(settings.database.url),
+            settings=settings.database,
             poll_rate_s=lambda: self.house.poll_rate("DERProgramList"),
         )
         self.override_watch = OverrideWatch(db, clock, settings)

@@ -1,4 +1,4 @@
-"""Alarms that end by themselves: their causes are looked at every minute. And the disk, before it is full."""
+"""Alarms that end by themselves: their causes are looked at every minute. And backups and disk space."""
 
 import asyncio
 import contextlib
@@ -27,9 +27,11 @@ from sep2.operations.alarms import (
 )
 from sep2.rules.alarm_kinds import ACT_NOW, ACT_SOON
 from sep2.rules.reach import unsupported
+from sep2.server.backups import look_at_backups
 from sep2.server.dialect import Dialects
 from sep2.server.leading import have_stand
 from sep2.server.owed import Implausible, unanswered_controls
+from sep2.settings.fields import Database as Settings
 from sep2.store import alarms, causes
 from sep2.store.connection import Connection
 from sep2.store.database import Database
@@ -60,7 +62,7 @@ def space_of(folder: Path) -> Space:
 
 
 class Causes:
-    """Clears alarms whose cause is gone, and raises the one of the disk."""
+    """Clears alarms whose cause is gone, and raises those of the disk and of backups."""
 
     def __init__(
         self,
@@ -69,14 +71,19 @@ class Causes:
         dialects: Dialects,
         *,
         folder: Path | None,
+        settings: Settings,
         poll_rate_s: Callable[[], int] = lambda: 300,
         space: Callable[[Path], Space] = space_of,
     ) -> None:
-        """folder: where the database is, if it is on this machine. poll_rate_s: of programs, as clients are told."""
+        """folder: where the database is, if it is on this machine. settings: of the database.
+
+        poll_rate_s: of programs, as clients are told.
+        """
         self._db = db
         self._clock = clock
         self._dialects = dialects
         self.folder = folder
+        self._settings = settings
         self._poll_rate_s = poll_rate_s
         self._implausible = Implausible()
         self.space = space
@@ -102,6 +109,7 @@ class Causes:
         await self._look_at_disk(now)
         if not await self._db.leads():
             return
+        await look_at_backups(self._db, self._settings, now)
         async with self._db.read() as db:
             over = {
                 CONTROL_TOO_SHORT: await _over(db, now),

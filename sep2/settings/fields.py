@@ -117,6 +117,10 @@ class Database(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     url: str = "sqlite:///sep2.db"
     """`sqlite:///FILE` or `postgresql://USER@HOST/NAME`."""
+    backups: Path | None = None
+    """Where backups are put, each a file or a folder of its own; None: nobody looks whether they are made."""
+    backup_stale_s: Annotated[int, Meta(ge=600, le=31 * 86_400)] = 26 * 3600
+    """How old the newest may be."""
 
 
 class Tls(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -17,7 +17,6 @@ from sep2.settings.fields import (
     FILE,
     POLLED,
     UTILITIES,
-    Database,
     Oidc,
     Settings,
     SettingsError,
@@ -61,7 +60,11 @@ def resolved(settings: Settings, folder: Path) -> Settings:
         url = f"sqlite:///{folder / url.removeprefix('sqlite:///')}"
     return replace(
         settings,
-        database=Database(url=url),
+        database=replace(
+            settings.database,
+            url=url,
+            backups=None if settings.database.backups is None else folder / settings.database.backups,
+        ),
         measurements=Measurements(folder=folder / settings.measurements.folder),
         operator=replace(
             operator,

@@ -152,6 +152,7 @@ PROOFS = {
     "mode_not_followed": "envelope/test_relied_modes.py",
     "alarm_flood": "admin/test_alarms.py",
     "alarm_undeliverable": "admin/test_alarm_mail.py",
+    "backup_stale": "server/test_backups.py",
     "approval_waiting": "server/test_override_watch.py",
     "audit_broken": "admin/test_audit_chain.py",
     "certificate_expiring": "server/test_watch.py",
