@@ -233,12 +233,13 @@ class StudyOptions:
     def rating(self, problem: Problem) -> ThermalRating | None:
         """Return the rating of transformers by temperature; None without --thermal."""
         from envelope.problem.thermal import ThermalPolicy
-        from envelope.problem.thermal_ratings import ThermalRating, ambient_of
+        from envelope.problem.thermal_ratings import ThermalRating, ambient_of, unused_of_ambient
 
         if self.thermal is None:
             self.refuse(THERMAL[1:-1], "has no effect without --thermal")
             return None
         policy = ThermalPolicy(self.hot_spot, self.top_oil, self.life, self.k_max)
+        warn(unused_of_ambient(self.ambient))
         ambient_c = ambient_of(self.ambient, problem.step_start, problem.step_s)
         return ThermalRating.of(self.thermal, ambient_c, problem.step_s, policy)
 

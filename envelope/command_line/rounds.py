@@ -26,6 +26,7 @@ from envelope.command_line.operate import (
     opened,
     show_changes,
 )
+from envelope.command_line.options import warn
 from envelope.operation import outage_calendar
 from envelope.operation.mode import Stage
 from envelope.operation.outage_calendar import BadCalendar, entry_of, parsed
@@ -152,7 +153,11 @@ def outages(
     """Show planned switching and outages, add or remove one: limits there and then are static, published in advance."""
     with refusals(as_json):
         found = outage_calendar.read(folder)
-        after = list(found) if file is None else [*found, *parsed(read_text(file), str(file))]
+        after = list(found)
+        if file is not None:
+            text = read_text(file)
+            after += parsed(text, str(file))
+            warn(outage_calendar.unused(text, str(file)))
         if remove:
             at = epoch_of("--from", since)
             after = [one for one in after if (one.start, one.what) != (at, what)]

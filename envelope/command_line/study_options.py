@@ -12,10 +12,10 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from envelope.command_line.options import refuse_missing
+from envelope.command_line.options import refuse_missing, warn
 from envelope.field_rules import BadProblem
 from envelope.planning.year import YEAR_DAYS, Year, year_of, year_of_profiles, year_of_store
-from envelope.problem.thermal_ratings import ambient_of
+from envelope.problem.thermal_ratings import AMBIENT_COLUMNS, ambient_of, unused_of_ambient
 from gridmodel.arrays import Real
 from gridmodel.errors import FileError
 from gridmodel.model.feeder import Feeder
@@ -71,10 +71,11 @@ class DaysAsked:
 
 def ambient_series(said: str, year: Year) -> Real:
     """(T,) C: a number; or a CSV file with at and temp_c, at each step or, where it is shorter, on its hottest day."""
+    warn(unused_of_ambient(said))
     starts = _starts(year)
     path = Path(said)
     if path.suffix == ".csv":
-        rows = sorted((row.epoch_s("at"), row.number("temp_c")) for row in read_csv(path, ("at", "temp_c")))
+        rows = sorted((row.epoch_s("at"), row.number("temp_c")) for row in read_csv(path, AMBIENT_COLUMNS))
         if rows and rows[0][0] <= starts[0] and rows[-1][0] >= starts[-1] - year.step_s:
             at = np.array([one for one, _ in rows])
             return np.array([value for _, value in rows])[np.searchsorted(at, starts, side="right") - 1]

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from envelope.operation.mode import ScopeKind
 from gridmodel.readers.encodings import encoding_of
+from gridmodel.readers.meant import slip_of, unused_in
 from sep2.errors import BadRequest
 
 FILE = "envelope-calendar.csv"
@@ -65,8 +66,10 @@ def entry_of(start: int, end: int, what: str, note: str, *, where: str = "") -> 
 def parsed(text: str, where: str) -> list[Entry]:
     """Return the entries of a CSV file, by their start. where: its name."""
     rows = csv.DictReader(io.StringIO(text))
-    missing = [name for name in COLUMNS[:3] if name not in (rows.fieldnames or ())]
-    if missing:
+    columns = rows.fieldnames or ()
+    if slip := slip_of(columns, COLUMNS):
+        raise BadCalendar(f"{where}: {slip}")
+    if missing := [name for name in COLUMNS[:3] if name not in columns]:
         raise BadCalendar(f"{where}: column {missing[0]} is missing; expected {', '.join(COLUMNS)}")
     found = []
     for number, row in enumerate(rows, 2):
@@ -74,6 +77,12 @@ def parsed(text: str, where: str) -> list[Entry]:
         start, end = (_epoch(row[name] or "", f"{place}: {name}") for name in ("start", "end"))
         found.append(entry_of(start, end, row["what"] or "", row.get("note") or "", where=place))
     return sorted(found, key=_order)
+
+
+def unused(text: str, where: str) -> str:
+    """Return which columns of a CSV file nothing reads, in a sentence; empty: none. where: its name."""
+    found = unused_in(next(csv.reader(io.StringIO(text)), []), COLUMNS)
+    return f"{where}: {found}" if found else ""
 
 
 def _order(entry: Entry) -> tuple[int, int, str]:

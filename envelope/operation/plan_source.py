@@ -103,10 +103,10 @@ class PlanSource:
             return FeederChange("" if is_same else f"{saved.feeder} has changed since the plan was made; make it anew")
         if saved.digest == model.digest:
             return FeederChange()
-        return FeederChange(
-            f"another model of {model.feeder} is in use since the plan was made; make it anew",
-            self._reached_by(saved, model),
-        )
+        reached = self._reached_by(saved, model)
+        if reached == ():
+            return FeederChange()
+        return FeederChange(f"another model of {model.feeder} is in use since the plan was made; make it anew", reached)
 
     def _reached_by(self, saved: plan_file.Plan | plan_file.Saved, model: ModelInUse) -> tuple[str, ...] | None:
         key = saved.digest, model.digest

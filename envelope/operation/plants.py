@@ -20,6 +20,7 @@ from envelope.operation.measurements import Measured, Quantity
 from envelope.operation.plan_folders import FEEDERS, mark_of
 from envelope.operation.round_alarms import SETPOINT
 from gridmodel.readers.encodings import encoding_of
+from gridmodel.readers.meant import slip_of
 from sep2.errors import BadRequest
 from sep2.operations import state_out
 from sep2.operations.alarms import Wanted, set_alarms
@@ -84,7 +85,10 @@ def read(folder: Path) -> tuple[Plant, ...]:
 def parsed(text: str) -> tuple[Plant, ...]:
     """Return the plants of a CSV file."""
     rows = csv.DictReader(io.StringIO(text))
-    if missing := [name for name in COLUMNS if name not in (rows.fieldnames or ())]:
+    columns = rows.fieldnames or ()
+    if slip := slip_of(columns, COLUMNS):
+        raise BadPlants(f"{FILE}: {slip}")
+    if missing := [name for name in COLUMNS if name not in columns]:
         raise BadPlants(f"{FILE}: column {missing[0]} is missing; expected {', '.join(COLUMNS)}")
     found: dict[str, Plant] = {}
     for number, row in enumerate(rows, 2):

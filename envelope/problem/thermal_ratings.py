@@ -12,9 +12,11 @@ from envelope.field_rules import BadProblem
 from envelope.problem.limits import OperatingLimits
 from envelope.problem.thermal import ThermalModel, ThermalPolicy, Trace, rating_factors, simulate, thermal_model
 from gridmodel.arrays import Real
+from gridmodel.readers.meant import unused_in
 from gridmodel.readers.tables import read_csv
 
 DAY_S = 86_400
+AMBIENT_COLUMNS = ("at", "temp_c")
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +68,13 @@ def sentence(found: dict[str, float | str]) -> str:
     return said.format(**found)
 
 
+def unused_of_ambient(said: str) -> str:
+    """Which columns of an ambient's file are not used, in a sentence; empty: none, or it is a number."""
+    path = Path(said)
+    unused = unused_in(read_csv(path, AMBIENT_COLUMNS).columns, AMBIENT_COLUMNS) if path.suffix == ".csv" else ""
+    return f"--ambient {said}: {unused}" if unused else ""
+
+
 def ambient_of(said: str, step_start: NDArray[np.int64], step_s: int) -> Real:
     """(T,) ambient temperature, C: a number for all steps, or a CSV file with the columns at and temp_c.
 
@@ -79,7 +88,7 @@ def ambient_of(said: str, step_start: NDArray[np.int64], step_s: int) -> Real:
     if path.suffix != ".csv":
         raise BadProblem(f"--ambient {said!r}: neither a temperature nor a .csv file")
     hottest: dict[int, float] = {}
-    for row in read_csv(path, ("at", "temp_c")):
+    for row in read_csv(path, AMBIENT_COLUMNS):
         second = row.epoch_s("at") % DAY_S
         hottest[second] = max(hottest.get(second, -np.inf), row.number("temp_c"))
     if not hottest:

@@ -12,7 +12,7 @@ from typing import Any
 
 from gridmodel.meter_data.mapping import Meaning
 from gridmodel.meter_data.quantities import DIMENSION, ENERGY_OF, SI_UNIT, UNITS, Quality, Quantity
-from gridmodel.readers.tables import LIKELY
+from gridmodel.readers.meant import LIKELY
 
 WORD = re.compile(r"[a-z0-9/]+")
 VOLTAGES = {

@@ -23,6 +23,8 @@ REMEDIES = {
     "gen": "it holds a voltage by reactive power that follows the load; give it in sgen with its p_mw and q_mvar",
 }
 """why a table is refused, and what to write instead"""
+MOST_ROWS = 10
+"""of a refused table that are named"""
 PLACES = {"bus", "from_bus", "to_bus", "hv_bus", "mv_bus", "lv_bus", "from_bus_dc", "to_bus_dc", "bus_dc"}
 """columns by which a table has a place in the network"""
 
@@ -81,10 +83,11 @@ def _unused(file: str, name: str, value: Mapping[str, Any]) -> list[Finding]:
 def _judged(file: str, name: str, table: Table) -> list[Finding]:
     """Refuses rows in service of a table that stands in the network; names one that does not and has rows."""
     if name not in HARMLESS and PLACES & set(table.columns):
-        for row in table:
-            if row.flag("in_service", True):
-                remedy = f": {REMEDIES[name]}" if name in REMEDIES else ""
-                raise FileError(file, f"element type {name} is not supported{remedy}", row=row.position, field=name)
+        if there := [row.position for row in table if row.flag("in_service", True)]:
+            remedy = f": {REMEDIES[name]}" if name in REMEDIES else ""
+            shown = ", ".join(str(k) for k in there[1:MOST_ROWS]) + (" …" if len(there) > MOST_ROWS else "")
+            others = f"; {len(there)} of them, also in rows {shown}" if len(there) > 1 else ""
+            raise FileError(file, f"element type {name} is not supported{remedy}{others}", row=there[0], field=name)
         return []
     if not len(table):
         return []

@@ -14,14 +14,12 @@ from typing import Any
 from gridmodel.errors import FileError
 from gridmodel.model.equipment import LARGEST, SMALLEST
 from gridmodel.readers.encodings import decoded
-from gridmodel.readers.meant import unused_names
+from gridmodel.readers.meant import LIKELY, unused_names
 
 DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
 ROUNDED = re.compile(r"\d(?:[.,]\d+)?E\+\d{2,}")
 """as spreadsheets write long digits"""
 SEPARATORS = {";": "semicolons", "|": "bars"}
-LIKELY = 0.75
-"""likeness of two names of columns above which one is taken as a slip of the other"""
 EPOCH_DIGITS = 12
 """a number of seconds that has more is none"""
 

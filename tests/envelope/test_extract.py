@@ -188,3 +188,19 @@ async def test_a_spoiled_note_of_the_model_withdraws_nothing(sqlite_url, tmp_pat
         (office.folder / model_in_use.FILE).write_text(content)
         await office.move(START + STEP_S - 1)
         assert await limits_at(office.db, "H1", START) == before
+
+
+async def test_a_taken_model_that_reaches_nobody_leaves_all_envelopes_valid(sqlite_url, tmp_path):
+    async with utility(sqlite_url, tmp_path, settings=STRICT) as (office, operator):
+        first = await office.publishes(is_run)
+        tokens = [await person(operator, name, "engineer") for name in ("Ann", "Bob")]
+        (office.feeder / "limits.csv").write_text("written beside the feeder by some other tool\n")
+        shown = (await operator.get(MODEL))["extract"]
+        assert (shown["count"], shown["reached"]) == (0, [])
+        _, waits = await operator.ask("POST", MODEL, {"reason": "same"}, token=tokens[0])
+        _, agreed = await operator.ask("POST", f"/approvals/{waits['approval']}/approve", {}, token=tokens[1])
+        assert agreed["state"] == "approved"
+        await office.move(START + STEP_S)
+        await alarm(office, "made of another extract")
+        assert await office.publishes(is_run) == first
+        assert [one["code"] for one in (await office.told("status"))["alarms"]] == ["feeder_extract"]

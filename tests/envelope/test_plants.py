@@ -93,6 +93,7 @@ async def test_a_list_that_can_not_be_used_is_said_by_row_and_value_and_limits_s
         ("connection_id,meter\nH3,\n", "row 2: meter is empty"),
         ("connection_id,meter\nH9,M\n", "the server has no connection H9"),
         ("connection_id\nH3\n", "column meter is missing"),
+        ("connection_id,meters\nH3,M\n", "column meters is not used: did you mean meter?"),
     ):
         (office.folder / "envelope-plants.csv").write_text(text)
 

@@ -12,7 +12,7 @@ from envelope.problem import plan_file as plan
 from envelope.problem import run_id
 from envelope.problem.step_ranges import from_step
 from envelope.problem.thermal import ThermalPolicy, TooHot, rating_factors, simulate, thermal_model
-from envelope.problem.thermal_ratings import ambient_of
+from envelope.problem.thermal_ratings import ambient_of, unused_of_ambient
 from gridmodel.readers.example_feeders import european_lv
 from tests.envelope.cases import on
 
@@ -155,6 +155,13 @@ def test_a_step_across_midnight_sees_the_weather_on_both_sides(tmp_path):
     weather.write_text("at,temp_c\n2026-06-01T00:15Z,31\n2026-06-01T06:00Z,18\n2026-06-01T22:00Z,20\n")
     starts = np.array([81_000, 84_600, 88_200]) + 86_400 * 20_000  # 22:30, 23:30 and 00:30
     np.testing.assert_allclose(ambient_of(str(weather), starts, 3600), [20.0, 31.0, 31.0])
+
+
+def test_columns_of_an_ambient_that_are_not_used_are_named(tmp_path):
+    weather = tmp_path / "weather.csv"
+    weather.write_text("at,site,temp_c\n2026-06-01T00:15Z,S,31\n")
+    assert unused_of_ambient(str(weather)) == f"--ambient {weather}: not used: site"
+    assert unused_of_ambient("31.5") == ""
 
 
 def test_an_ambient_that_leaves_nothing_is_said():

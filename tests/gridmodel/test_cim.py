@@ -114,3 +114,16 @@ def test_what_the_converter_leaves_out_is_refused_or_named(profiles, tmp_path, k
         findings = read_feeder(folder).findings
         assert {f.element: f.detail for f in findings}["class PetersenCoil"] == "1 not read: earthing of a neutral"
         assert not [f for f in findings if f.severity == "warning"]
+
+
+def test_what_has_terminals_and_is_in_no_list_is_refused_by_name(profiles, tmp_path):
+    folder = shutil.copytree(profiles, tmp_path / "more")
+    path = next(folder.glob("*EQ.xml"))
+    of = '<cim:Terminal.ConductingEquipment rdf:resource="#_one"/>'
+    more = (
+        f'<cim:TeslaCoil rdf:ID="_one"/><cim:Terminal rdf:ID="_t">{of}</cim:Terminal><cim:PlanetBelow rdf:ID="_two"/>'
+    )
+    path.write_text(path.read_text().replace("</rdf:RDF>", f"{more}</rdf:RDF>"))
+    with pytest.raises(FileError, match="in no list of what is read: 1 TeslaCoil") as refused:
+        read_feeder(folder)
+    assert "PlanetBelow" not in str(refused.value)

@@ -250,6 +250,10 @@ REFUSED = {
         refused_by("gen", bus=3, p_mw=0.01),
         "element type gen is not supported: .* give it in sgen",
     ),
+    "several generators": (
+        lambda net: [pp.create_gen(net, 3, p_mw=0.01) for _ in range(3)],
+        "row 0, .* is not supported: .*; 3 of them, also in rows 1, 2",
+    ),
     "a ward": (refused_by("ward", bus=3, ps_mw=0, qs_mvar=0, pz_mw=0.01, qz_mvar=0), "element type ward"),
     "an xward": (
         refused_by("xward", bus=3, ps_mw=0, qs_mvar=0, pz_mw=0, qz_mvar=0, r_ohm=1, x_ohm=1, vm_pu=1),
