@@ -1,6 +1,5 @@
 """`sep2 aggregation`: what takes part in a market as one resource, and its members."""
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,6 +9,7 @@ from sep2.admin.types import market_register as t
 from sep2.admin.types import market_reviews as r
 from sep2.cli.api import api, at
 from sep2.cli.bulk import PATIENCE_S, read_csv
+from sep2.cli.factors import ppm_of, spread_of
 from sep2.cli.market_times import At, From, KnownAt, OfParty, PartyOption, as_of, day_or_moment, span_of, time_of
 from sep2.cli.reviews import said_of
 from sep2.cli.show import Limit, counted, listed, only, sentence, show
@@ -76,26 +76,11 @@ def add_aggregation(
         dispatch_agent=dispatch_agent,
         telemetry_class=telemetry or "small",
         iso_resource_id=iso_id or "",
-        declared_factors_ppm=_ppm_of(factor or []),
+        declared_factors_ppm=ppm_of(factor or []),
         valid_from=time_of(server, start),
     )
     made = server.change("POST", "/market/aggregations", t.Aggregation, body)
     show(made, f'{made.name} is {made.status}; next: sep2 aggregation member add "{made.name}" DER…')
-
-
-def _ppm_of(factors: Sequence[str]) -> dict[str, int]:
-    """Factors of nodes, ppm, from words such as N17=60."""
-    found: dict[str, int] = {}
-    for word in factors:
-        node, _, percent = word.rpartition("=")
-        try:
-            ppm = round(float(percent.strip().removesuffix("%")) * 10_000)
-        except (ValueError, OverflowError):
-            node = ""
-        if not node or node in found:
-            raise typer.BadParameter(f"--factor {word}: NODE=PERCENT, each node once, such as N17=60")
-        found[node] = ppm
-    return found
 
 
 @verb(aggregation, "factors", changes=True)
@@ -150,7 +135,7 @@ def set_aggregation(
         dispatch_agent=dispatch_agent,
         telemetry_class=telemetry,
         iso_resource_id=iso_id,
-        declared_factors_ppm=_ppm_of(factor) if factor else {} if by_ratings else None,
+        declared_factors_ppm=ppm_of(factor) if factor else {} if by_ratings else None,
     )
     body = t.AggregationChange(**said, valid_from=time_of(server, start))
     done = server.change("PUT", at("market", "aggregations", name), t.Aggregation, body)
@@ -206,25 +191,9 @@ def show_aggregation(name: Name, *, valid_at: At = None, known_at: KnownAt = Non
     said = (
         f"{one.name} of {one.party} is {one.status} in {one.profile} for {', '.join(one.services)}; bids by "
         f"{one.market_agent}, dispatch by {one.dispatch_agent}; {counted(one.members, 'effective member')}."
-        f"{_factors(one)}"
+        f"{spread_of(one)}"
     )
     show(one, said, columns=MEMBER_COLUMNS, rows=_rows(found))
-
-
-def _factors(one: t.Aggregation) -> str:
-    """Where a dispatch goes, and which declared factors are far from what is there; a single node goes without."""
-    if len(one.iso_nodes) < 2 and not one.declared_factors_ppm:
-        return ""
-    if one.factors_by == "rating":
-        declared = " (what is declared names a node without members)" if one.declared_factors_ppm else ""
-        return f" Dispatch is spread by ratings{declared}: {_shares(one.factors_ppm)}."
-    far = ", ".join(f"{node} by ratings {one.factors_by_rating_ppm.get(node, 0) / 10_000:g} %"
-                    for node in one.factors_far_off)  # fmt: skip
-    return f" Dispatch is spread as declared: {_shares(one.factors_ppm)}{f'; far off: {far}' if far else ''}."
-
-
-def _shares(ppm: Mapping[str, int]) -> str:
-    return ", ".join(f"{node} {part / 10_000:g} %" for node, part in ppm.items()) or "no members"
 
 
 MEMBER_COLUMNS = ("DER", "share", "node", "state", "holds")
