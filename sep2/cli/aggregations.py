@@ -1,5 +1,6 @@
 """`sep2 aggregation`: what takes part in a market as one resource, and its members."""
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
@@ -7,6 +8,8 @@ import typer
 from sep2.admin.types import market_register as t
 from sep2.admin.types import market_reviews as r
 from sep2.cli.api import api, at
+from sep2.cli.bulk import PATIENCE_S, read_csv
+from sep2.cli.factors import ppm_of, spread_of
 from sep2.cli.market_times import At, From, KnownAt, OfParty, PartyOption, as_of, day_or_moment, span_of, time_of
 from sep2.cli.reviews import said_of
 from sep2.cli.show import Limit, counted, listed, only, sentence, show
@@ -29,6 +32,10 @@ Services = Annotated[list[str] | None, typer.Option("--service", help="energy, c
 MarketAgent = Annotated[Agent | None, typer.Option(help="Who bids; as the market's profile says.")]
 DispatchAgent = Annotated[Agent | None, typer.Option(help="Who dispatches; as the market's profile says.")]
 Telemetry = Annotated[Literal["regulation", "large", "small"] | None, typer.Option(help="The class of its telemetry.")]
+Factors = Annotated[
+    list[str] | None,
+    typer.Option("--factor", metavar="NODE=PERCENT", help="Of a dispatch that its members there do; repeatable."),
+]
 IsoId = Annotated[str | None, typer.Option("--iso-id", help="What the system operator calls it.")]
 Reason = Annotated[str, typer.Option(help="Why; it stands in the audit log.")]
 
@@ -48,6 +55,7 @@ def add_aggregation(
     dispatch_agent: DispatchAgent = None,
     telemetry: Telemetry = None,
     iso_id: IsoId = None,
+    factor: Factors = None,
     start: From = None,
 ) -> None:
     """Add an aggregation; its members come after.
@@ -68,10 +76,27 @@ def add_aggregation(
         dispatch_agent=dispatch_agent,
         telemetry_class=telemetry or "small",
         iso_resource_id=iso_id or "",
+        declared_factors_ppm=ppm_of(factor or []),
         valid_from=time_of(server, start),
     )
     made = server.change("POST", "/market/aggregations", t.Aggregation, body)
     show(made, f'{made.name} is {made.status}; next: sep2 aggregation member add "{made.name}" DER…')
+
+
+@verb(aggregation, "factors", changes=True)
+def import_factors(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV: aggregation, iso_node, factor_ppm[, valid_from].")],
+    *,
+    start: From = None,
+) -> None:
+    """Declare the distribution factors of a CSV file: all of them, or none and what is wrong, by line and column.
+
+    [bold]sep2 aggregation factors factors.csv --from 2027-06-01 --dry-run[/]
+    """
+    server = api()
+    body = t.NewFactors(sheet=read_csv(file), valid_from=time_of(server, start))
+    done = server.change("POST", "/market/import/factors", t.FactorsDeclared, body, patience_s=PATIENCE_S)
+    show(done, f"Factors of {counted(done.declared, 'aggregation')} declared.")
 
 
 @verb(aggregation, "set", changes=True)
@@ -87,10 +112,19 @@ def set_aggregation(
     dispatch_agent: DispatchAgent = None,
     telemetry: Telemetry = None,
     iso_id: IsoId = None,
+    factor: Factors = None,
+    by_ratings: Annotated[
+        bool, typer.Option("--factors-by-rating", help="No factor is declared: dispatch is spread as ratings are.")
+    ] = False,
     start: From = None,
 ) -> None:
-    """Have other things hold of an aggregation, from some time on; what is left out stays."""
+    """Have other things hold of an aggregation, from some time on; what is left out stays.
+
+    [bold]sep2 aggregation set VPP1 --factor N17=60 --factor N18=40 --from 2027-06-01[/]
+    """
     server = api()
+    if by_ratings and factor:
+        raise typer.BadParameter("--factor and --factors-by-rating contradict each other")
     said = only(
         model=model,
         iso_nodes=node or None,
@@ -101,6 +135,7 @@ def set_aggregation(
         dispatch_agent=dispatch_agent,
         telemetry_class=telemetry,
         iso_resource_id=iso_id,
+        declared_factors_ppm=ppm_of(factor) if factor else {} if by_ratings else None,
     )
     body = t.AggregationChange(**said, valid_from=time_of(server, start))
     done = server.change("PUT", at("market", "aggregations", name), t.Aggregation, body)
@@ -156,6 +191,7 @@ def show_aggregation(name: Name, *, valid_at: At = None, known_at: KnownAt = Non
     said = (
         f"{one.name} of {one.party} is {one.status} in {one.profile} for {', '.join(one.services)}; bids by "
         f"{one.market_agent}, dispatch by {one.dispatch_agent}; {counted(one.members, 'effective member')}."
+        f"{spread_of(one)}"
     )
     show(one, said, columns=MEMBER_COLUMNS, rows=_rows(found))
 

@@ -77,7 +77,11 @@ def show_dispatch(number: Annotated[int, typer.Argument(metavar="DISPATCH", help
     ]
     said = f"{one.kind} {one.iso_dispatch_id} of {one.aggregation}: {one.target_w} W, of which {one.deliverable_w} W"
     columns = ("DER", "node", "target", "limit", "can not, for")
-    show(one, f"{said} are within limits.", columns=columns, rows=rows)
+    spread = {
+        "declared": " It is spread by the factors that its aggregator declared.",
+        "rating": " It is spread by ratings.",
+    }
+    show(one, f"{said} are within limits.{spread.get(one.split_by, '')}", columns=columns, rows=rows)
 
 
 def _form_of(file: Path, text: str) -> Form:

@@ -21,6 +21,7 @@ from sep2.rest.types import Listed, Nothing, Span
 from sep2.rules.events import shows_at_once
 from sep2.rules.market.dispatching import instruction_faults
 from sep2.rules.market.faults import refuse
+from sep2.rules.market.shares import factors_in_use
 from sep2.store.market import dispatches as stored_dispatches
 from sep2.store.market import outages, register
 from sep2.store.market import overrides as stored_overrides
@@ -155,13 +156,15 @@ async def _aggregations(rq: Request, rows: Sequence[Row[Any]]) -> list[t.IsoAggr
             party=row.party_name,
             status=aggregations.status_of(row.status, said, members[row.id]),
             members=len(members[row.id]),
-            distribution_ppm=system_operators.node_factors(members[row.id], watts),
+            distribution_ppm=used.ppm,
+            distribution_by=used.split_by,
             valid_from=row.valid_from,
             valid_to=row.valid_to,
             **{name: getattr(said, name) for name in same},
         )
         for row in rows
         for said in [aggregations.said_of(row)]
+        for used in [factors_in_use(said.declared_factors_ppm, system_operators.node_weights(members[row.id], watts))]
     ]
 
 
@@ -210,15 +213,17 @@ def _derate(row: Row[Any], of_der: dict[int, str], agreed: set[int]) -> t.Derate
 
 async def _dispatches(rq: Request, rows: Sequence[Row[Any]]) -> list[t.IsoDispatch]:
     parts = await stored_dispatches.shares_by_dispatch(rq.db, [row.id for row in rows])
-    own_names = {"aggregation", "deliverable_w", "beyond_limit", "is_late"}
+    own_names = {"aggregation", "deliverable_w", "beyond_limit", "is_late", "split_by"}
     same = set(t.IsoDispatch.__struct_fields__) - own_names
     return [
         t.IsoDispatch(
             aggregation=row.aggregation_name,
             is_late=bool(row.is_late),
-            deliverable_w=dispatches.deliverable_w([dispatches.part_of(one) for one in parts[row.id]]),
+            deliverable_w=dispatches.deliverable_w(said),
+            split_by=dispatches.split_by(said),
             beyond_limit=sum(bool(one.cause) for one in parts[row.id]),
             **{name: getattr(row, name) for name in same},
         )
         for row in rows
+        for said in [[dispatches.part_of(one) for one in parts[row.id]]]
     ]

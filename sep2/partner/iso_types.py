@@ -8,6 +8,7 @@ from sep2.partner.deliverable_types import DeliverableQuery
 from sep2.rest.types import Asked, Epoch, Span
 from sep2.rules.market.dispatching import Instruction
 from sep2.rules.market.register import Key
+from sep2.rules.market.shares import SplitBy
 
 
 class IsoDeliverableQuery(DeliverableQuery, frozen=True, kw_only=True):
@@ -32,7 +33,9 @@ class IsoAggregation(Struct, frozen=True, kw_only=True):
     members: int
     """that are effective"""
     distribution_ppm: dict[str, int]
-    """the part of what its members can inject that is at each node"""
+    """by node: the part of a dispatch that its members there do"""
+    distribution_by: SplitBy
+    """whether its aggregator declared it, or it is the part of what members can inject"""
     valid_from: int
     valid_to: int | None
 
@@ -152,6 +155,8 @@ class IsoDispatch(Struct, frozen=True, kw_only=True):
     deliverable_w: int
     beyond_limit: int
     """how many DERs can not do their part"""
+    split_by: Literal["declared", "rating", ""]
+    """what it is spread over members by; empty: it has none"""
     ramp_s: int
 
 

@@ -133,7 +133,8 @@ def der_of(row: Row[Any]) -> t.Der:
 def aggregation_of(row: Row[Any]) -> t.Aggregation:
     """An aggregation as its party sees it."""
     said = aggregations.said_of(row)
-    same = ("profile", "model", "iso_nodes", "services", "inject_w", "reduce_w", "iso_resource_id")
+    of_market = ("profile", "model", "iso_nodes", "services", "iso_resource_id", "declared_factors_ppm")
+    same = (*of_market, "inject_w", "reduce_w")
     return t.Aggregation(
         name=row.name,
         status=row.status,

@@ -65,6 +65,8 @@ class Aggregation(Struct, frozen=True, kw_only=True):
     inject_w: int
     reduce_w: int
     iso_resource_id: str
+    declared_factors_ppm: dict[str, int]
+    """by node: the part of a dispatch that your members there do, as you declared; empty: as their ratings are"""
     valid_from: int
     valid_to: int | None
 

@@ -40,6 +40,10 @@ MARKET_BODIES: dict[str, dict[str, Any]] = {
         **{"services": ["energy"], "inject_w": 200_000, "reduce_w": 0, "telemetry_class": "small", "valid_from": None},
     },
     "set_aggregation": {"services": ["energy"], "inject_w": 150_000, "iso_resource_id": "R1", "valid_from": None},
+    "import_factors": {
+        "sheet": {"columns": ["aggregation", "iso_node", "factor_ppm"], "rows": [["South", "N1", "1000000"]]},
+        "valid_from": None,
+    },
     "rename_aggregation": {"name": "East"},
     "suspend_aggregation": {"reason": "x"},
     "reinstate_aggregation": {"reason": "x"},

@@ -113,3 +113,26 @@ def test_refusals_say_what_to_do(sep2: Sep2, words: tuple[str, ...], said: str):
     done = sep2(*words)
     assert done.status in (1, 2)
     assert said in done.err
+
+
+def test_factors_are_declared_by_option_and_by_file(sep2: Sep2, tmp_path: Path):
+    sep2("party", "add", "Market Factors")
+    sold = ["--party", "Market Factors", "--profile", "pjm", "--service", "energy", "--inject", "100kW"]
+    nodes = ["--node", "N17", "--node", "N18"]
+    made = sep2("aggregation", "add", "FVPP", *sold, *nodes, "--factor", "N17=60", "--factor", "N18=40%", "--json")
+    assert made.json["declared_factors_ppm"] == {"N17": 600_000, "N18": 400_000}
+    assert "what is declared names a node without members" in sep2("aggregation", "show", "FVPP").out
+    wrong = sep2("aggregation", "set", "FVPP", "--factor", "N17=60", "--factor", "N18=41", "--json")
+    assert [(one["code"], one["value"]) for one in wrong.json["faults"]] == [("factor_sum", "1010000")]
+    assert "NODE=PERCENT" in sep2("aggregation", "set", "FVPP", "--factor", "N17").err
+    sheet = tmp_path / "factors.csv"
+    sheet.write_text("aggregation,iso_node,factor_ppm\nFVPP,N17,250000\nFVPP,N18,750001\n")
+    wrong = sep2("aggregation", "factors", str(sheet), "--json")
+    assert [(one["path"], one["value"]) for one in wrong.json["faults"]] == [
+        ("line 2: declared_factors_ppm", "1000001")
+    ]  # fmt: skip
+    sheet.write_text(sheet.read_text().replace("750001", "750000"))
+    assert sep2("aggregation", "factors", str(sheet)).last_line == "Factors of 1 aggregation declared."
+    assert sep2("aggregation", "show", "FVPP", "--json").json["declared_factors_ppm"]["N17"] == 250_000
+    done = sep2("aggregation", "set", "FVPP", "--factors-by-rating", "--json")
+    assert done.json["declared_factors_ppm"] == {}

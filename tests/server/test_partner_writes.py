@@ -88,6 +88,25 @@ async def test_an_aggregation_is_registered_handed_in_and_disputed_by_its_aggreg
     assert kinds == ["review_decided"]
 
 
+async def test_an_aggregator_declares_the_factors_of_its_own_nodes(house: House):
+    gale = house.as_("gale")
+    said = {"profile": "pjm", "model": "multi", "iso_nodes": ["N1", "N2"], "services": ["energy"], "inject_w": 100_000}
+    wrong = {**said, "declared_factors_ppm": {"N1": 400_000, "N3": 500_000}}
+    status, answer = await put(gale, "/aggregations/G", wrong)
+    assert status == 422
+    assert [(one["path"], one["code"], one["value"]) for one in answer["faults"]] == [
+        ("declared_factors_ppm.N3", "unknown_node", "N3"),
+        ("declared_factors_ppm", "factor_sum", "900000"),
+    ]
+    right = {"N1": 400_000, "N2": 600_000}
+    status, answer = await put(gale, "/aggregations/G", {**said, "declared_factors_ppm": right})
+    assert (status, answer["declared_factors_ppm"]) == (201, right)
+    assert (await house.operator.get("/market/aggregations/G"))["declared_factors_ppm"] == right
+    status, answer = await put(gale, "/aggregations/G", said)
+    assert (status, answer["declared_factors_ppm"]) == (200, {}), "an entry is as it is put"
+    assert (await put(house.as_("sunny"), "/aggregations/G", said))[0] == 404
+
+
 async def test_a_batch_is_taken_whole_or_refused_with_everything_that_is_wrong(house: House):
     gale, count = house.as_("gale"), 60
     names = [[f"K{n}"] for n in range(count)]

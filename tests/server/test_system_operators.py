@@ -50,6 +50,10 @@ async def test_a_system_operator_sees_its_markets_without_customers_and_what_the
     (found,) = (await iso.get("/iso/aggregations"))["items"]
     assert (found["name"], found["party"], found["members"]) == ("VPP", "North", 2)
     assert (found["iso_resource_id"], found["distribution_ppm"]) == ("R1", {"N17": 1_000_000})
+    assert found["distribution_by"] == "rating"
+    body = {"declared_factors_ppm": {"N17": 1_000_000}}
+    await operator.change("PUT", "/market/aggregations/VPP", body)
+    assert (await iso.get("/iso/aggregations/VPP"))["distribution_by"] == "declared"
     for name in ("Elsewhere", "Proposed", "none"):
         status, answer, _ = await iso.ask("GET", f"{BASE}/iso/aggregations/{name}")
         assert (status, answer["code"]) == (404, "unknown_aggregation"), name

@@ -13,6 +13,7 @@ from sep2.rest.route import Request, listed, page
 from sep2.rest.types import Done, Listed, Nothing
 from sep2.rules.market.profiles import read_profile
 from sep2.rules.market.register import AggregationFacts
+from sep2.rules.market.shares import factors, factors_in_use, far_off
 from sep2.store.market import register
 from sep2.store.market.facts import AsOf
 
@@ -141,6 +142,8 @@ async def _aggregations(rq: Request, rows: Sequence[Row[Any]], time: AsOf) -> li
 def _of(rq: Request, row: Row[Any], members: Sequence[Row[Any]], watts: dict[int, int]) -> t.Aggregation:
     said = aggregations.said_of(row)
     profile = read_profile(said.profile, profiles_of(rq))
+    weights, declared = system_operators.node_weights(members, watts), said.declared_factors_ppm
+    used, by_rating = factors_in_use(declared, weights), factors(weights)
     return t.Aggregation(
         name=row.name,
         party=row.party_name,
@@ -149,7 +152,11 @@ def _of(rq: Request, row: Row[Any], members: Sequence[Row[Any]], watts: dict[int
         dispatch_agent=said.dispatch_agent or profile.roles.dispatch_agent,
         members=len(members),
         members_max_gen_w=sum(watts.get(one.component_der_id, 0) * one.share_ppm // 1_000_000 for one in members),
-        factors_ppm=system_operators.node_factors(members, watts),
+        factors_ppm=used.ppm,
+        factors_by=used.split_by,
+        declared_factors_ppm=declared,
+        factors_by_rating_ppm=by_rating,
+        factors_far_off=far_off(declared, by_rating),
         **{name: getattr(said, name) for name in ("profile", "model", "iso_nodes", "services", "inject_w", "reduce_w")},
         telemetry_class=said.telemetry_class,
         iso_resource_id=said.iso_resource_id,

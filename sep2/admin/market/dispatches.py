@@ -71,12 +71,14 @@ async def _dispatches(rq: Request, rows: Sequence[Row[Any]]) -> list[t.Dispatch]
 
 
 def _said(row: Row[Any], parts: Sequence[Row[Any]]) -> dict[str, Any]:
-    same = set(t.Dispatch.__struct_fields__) - {"aggregation", "deliverable_w", "beyond_limit", "is_late"}
+    same = set(t.Dispatch.__struct_fields__) - {"aggregation", "deliverable_w", "beyond_limit", "is_late", "split_by"}
+    said = [dispatches.part_of(one) for one in parts]
     return {
         **{name: getattr(row, name) for name in same},
         "aggregation": row.aggregation_name,
         "is_late": bool(row.is_late),
-        "deliverable_w": dispatches.deliverable_w([dispatches.part_of(one) for one in parts]),
+        "deliverable_w": dispatches.deliverable_w(said),
+        "split_by": dispatches.split_by(said),
         "beyond_limit": sum(bool(one.cause) for one in parts),
     }
 

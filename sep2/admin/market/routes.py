@@ -3,6 +3,7 @@
 from sep2.admin.bulk import LARGEST_IMPORT
 from sep2.admin.market import aggregations as a
 from sep2.admin.market import ders as d
+from sep2.admin.market import factors as f
 from sep2.admin.market import parties as p
 from sep2.admin.market import reviews as r
 from sep2.rest.route import Route
@@ -32,6 +33,7 @@ TABLE = (
     Route("DELETE", f"{_DER}/consent", d.revoke_consent, ENGINEER, d.before_der),
     Route("GET", "/market/aggregations", a.list_aggregations, VIEWER),
     Route("POST", "/market/aggregations", a.add_aggregation, ENGINEER),
+    Route("POST", "/market/import/factors", f.import_factors, ENGINEER, largest_body=LARGEST_IMPORT),
     Route("GET", _AGGREGATION, a.show_aggregation, VIEWER),
     Route("PUT", _AGGREGATION, a.set_aggregation, ENGINEER, a.before_aggregation),
     Route("DELETE", _AGGREGATION, a.remove_aggregation, ENGINEER, a.before_aggregation),

@@ -1,12 +1,13 @@
 """Awards and dispatch, as the operator API shows and takes them; W of injection, times in epoch seconds."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
 from sep2.admin.types.market_register import Named
 from sep2.rest.types import Asked, Epoch, Span
 from sep2.rules.market.dispatching import Form, Instruction
+from sep2.rules.market.shares import SplitBy
 
 
 class DispatchQuery(Span, frozen=True, kw_only=True):
@@ -27,6 +28,7 @@ class DispatchPart(Struct, frozen=True, kw_only=True):
     limit_w: int | None
     cause: str
     binding: str
+    split_by: SplitBy
 
 
 class Dispatch(Struct, frozen=True, kw_only=True):
@@ -47,6 +49,8 @@ class Dispatch(Struct, frozen=True, kw_only=True):
     """what its members can do within their limits"""
     beyond_limit: int
     """how many of them can not do their part"""
+    split_by: Literal["declared", "rating", ""]
+    """whether it is spread by the factors that its aggregator declared, or by ratings and shares; empty: no member"""
     ramp_s: int
     source: str
     recorded_by: str

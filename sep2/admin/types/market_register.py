@@ -23,6 +23,7 @@ from sep2.rules.market.register import (
     Sha256,
     Watts,
 )
+from sep2.rules.market.shares import SplitBy
 
 Purpose = Literal["2030.5", "market", "both"]
 Share = Annotated[int, Meta(ge=1, le=1_000_000)]
@@ -230,7 +231,13 @@ class Aggregation(Struct, frozen=True, kw_only=True):
     """effective ones at that time"""
     members_max_gen_w: int
     factors_ppm: dict[str, int]
-    """by node: the part of the aggregation's response, by what the members there may inject"""
+    """by node: the part of a dispatch that its members there do"""
+    factors_by: SplitBy
+    """whether these are as declared, or by what the members there may inject"""
+    declared_factors_ppm: dict[str, int]
+    factors_by_rating_ppm: dict[str, int]
+    factors_far_off: list[str]
+    """nodes whose declared factor is more than 50 000 ppm from that by ratings"""
     version: int
     valid_from: int
     valid_to: int | None
@@ -258,7 +265,25 @@ class AggregationChange(Asked, frozen=True, kw_only=True):
     dispatch_agent: Agent | None = None
     telemetry_class: Literal["regulation", "large", "small"] | None = None
     iso_resource_id: Line | None = None
+    declared_factors_ppm: dict[Key, int] | None = None
+    """{}: as ratings are"""
     valid_from: Epoch | None = None
+
+
+class NewFactors(Asked, frozen=True, kw_only=True):
+    """Declared factors of aggregations as a sheet, a line for each node: all of them or none."""
+
+    sheet: SheetOfRows
+    """aggregation, iso_node, factor_ppm and, of lines that hold from another time, valid_from"""
+    valid_from: Epoch | None = None
+
+
+class FactorsDeclared(Struct, frozen=True, kw_only=True):
+    """How many aggregations' factors were declared."""
+
+    declared: int
+    names: list[str]
+    """the first of them"""
 
 
 class Reasoned(Asked, frozen=True, kw_only=True):

@@ -3,20 +3,21 @@
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import Row
 
 from sep2.errors import NotFound
 from sep2.operations.alarms import Wanted
 from sep2.operations.limit_course import LimitRun, limit_course
-from sep2.operations.market import ders, messages, system_operators
+from sep2.operations.market import aggregations, ders, messages, system_operators
 from sep2.operations.market.messages import Telling
 from sep2.rules.market.clocks import local_time
 from sep2.rules.market.dispatching import Bound, Instruction, MemberShare, Part, spread
 from sep2.rules.market.faults import Fault, refuse
 from sep2.rules.market.profile import MarketProfile
 from sep2.rules.market.profiles import read_profile
+from sep2.rules.market.shares import SplitBy
 from sep2.rules.row_numbers import row_number
 from sep2.rules.told_times import told
 from sep2.rules.webhooks import Topic
@@ -192,7 +193,7 @@ async def _same(db: Connection, number: int, parts: Sequence[Part]) -> bool:
 
 def part_of(row: Row[Any]) -> Part:
     """A stored part as the rules take it."""
-    return Part(row.der_name, row.iso_node, row.target_w, row.limit_w, row.cause, row.binding)
+    return Part(row.der_name, row.iso_node, row.target_w, row.limit_w, row.cause, row.binding, row.split_by)
 
 
 def _without(one: dict[str, Any], name: str) -> dict[str, Any]:
@@ -207,6 +208,7 @@ async def _tell(db: Connection, row: Row[Any], parts: Sequence[Part], now: int) 
         "aggregation": row.aggregation_name,
         "is_late": bool(row.is_late),
         "deliverable_w": deliverable_w(parts),
+        "split_by": split_by(parts),
         "beyond_limit": [
             {"der": part.der, "target_w": part.target_w, "limit_w": part.limit_w, "cause": part.cause}
             for part in beyond
@@ -233,13 +235,21 @@ def deliverable_w(parts: Sequence[Part]) -> int:
     )
 
 
+def split_by(parts: Sequence[Part]) -> SplitBy | Literal[""]:
+    """What a dispatch was spread by, declared factors or ratings; empty: it has no members."""
+    return parts[0].split_by if parts else ""
+
+
 async def _members(db: Connection, row: Row[Any]) -> list[Row[Any]]:
     found = await register.effective_of(db, [row.aggregation_id], AsOf(row.start))
     return [one for one in found if one.valid_to is None or row.end <= one.valid_to]
 
 
 async def parts_of(db: Connection, row: Row[Any], house: House) -> list[Part]:
-    """What each member has to do of a dispatch, by its part of the ratings, and what holds for it then."""
+    """What each member has to do of a dispatch, and what holds for it then.
+
+    It is spread by the factors that the aggregator has declared of its start, else by ratings and shares.
+    """
     members = await _members(db, row)
     rated = await register.entries(db, "der", {one.component_der_id for one in members}, AsOf(row.start))
     facts = {one.id: ders.said_of(one) for one in rated}
@@ -249,7 +259,9 @@ async def parts_of(db: Connection, row: Row[Any], house: House) -> list[Part]:
         for one in members
         if one.component_der_id in facts
     ]
-    return spread(row.target_w, shares, await _bounds(db, rated, row, house))
+    known = await register.entry(db, "aggregation", row.aggregation_id, AsOf(row.start))
+    declared = {} if known is None else aggregations.said_of(known).declared_factors_ppm
+    return spread(row.target_w, shares, await _bounds(db, rated, row, house), declared)
 
 
 async def _bounds(db: Connection, rated: Sequence[Row[Any]], row: Row[Any], house: House) -> dict[str, Bound]:

@@ -13,6 +13,7 @@ from sep2.errors import Conflict
 from sep2.operations.market import override_accounts
 from sep2.rules.market.columns import runs, steps
 from sep2.rules.market.packs import FORMAT, File, Pack, format_of
+from sep2.rules.market.shares import RATING
 from sep2.store.connection import Connection
 from sep2.store.market import commitments, dispatches, facts, intervals
 from sep2.store.market import packs as stored
@@ -86,11 +87,19 @@ async def _entries(db: Connection, row: Row[Any], span: tuple[int, int], as_of: 
         "members.json": _plain(members, ("superseded_at", "der_name", "aggregation_name")),
         "ders.json": _facts(rated, span),
         "dispatches.json": _plain(told, ("aggregation_name",)),
-        "dispatch_parts.json": _plain(parts, ("superseded_at", "der_name")),
+        "dispatch_parts.json": _parts(parts),
         "commitments.json": _plain(await commitments.every(db, held), ("der_name", "aggregation_name")),
         **await _intervals(db, row.id, span, as_of),
         **await override_accounts.files(db, row, span, as_of, der_ids={one.component_der_id for one in members}),
     }
+
+
+def _parts(rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:
+    """Members' parts; what they were spread by is said where it was not ratings, the only way there was once."""
+    found = _plain(rows, ("superseded_at", "der_name"))
+    return [
+        {name: value for name, value in one.items() if name != "split_by" or value != RATING} for one in found
+    ]  # fmt: skip
 
 
 def _facts(rows: Sequence[Row[Any]], span: tuple[int, int]) -> list[dict[str, Any]]:

@@ -8,7 +8,6 @@ from sqlalchemy import Row
 
 from sep2.errors import NotFound
 from sep2.operations.market import aggregations, ders, entries, parties
-from sep2.rules.market.shares import factors
 from sep2.store.connection import Connection
 from sep2.store.market import register
 from sep2.store.market.facts import AsOf
@@ -66,12 +65,12 @@ async def effective(
     return members, {one.id: ders.said_of(one).max_gen_w for one in rated}
 
 
-def node_factors(members: Sequence[Row[Any]], watts: Mapping[int, int]) -> dict[str, int]:
-    """Distribution factors, ppm: the part of what members can inject that is at each node."""
+def node_weights(members: Sequence[Row[Any]], watts: Mapping[int, int]) -> dict[str, int]:
+    """What members can inject with their shares at each node, the weight by which nodes are where none is declared."""
     weights: dict[str, int] = {}
     for one in members:
         weights[one.iso_node] = weights.get(one.iso_node, 0) + watts.get(one.component_der_id, 0) * one.share_ppm
-    return factors(weights)
+    return weights
 
 
 async def disclosed(db: Connection, der_ids: Collection[int], time: AsOf) -> set[int]:

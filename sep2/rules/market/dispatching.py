@@ -15,6 +15,7 @@ from msgspec import Meta
 from sep2.rules.market import aemo
 from sep2.rules.market.faults import Fault, refuse
 from sep2.rules.market.settle import apportioned
+from sep2.rules.market.shares import DECLARED, RATING, WHOLE_PPM, SplitBy, factors_in_use
 from sep2.rules.told_times import told
 
 Kind = Literal["award", "dispatch", "regulation_band"]
@@ -65,6 +66,8 @@ class Part(NamedTuple):
     limit_w: int | None
     cause: str
     binding: str
+    split_by: SplitBy = RATING
+    """what the target was spread by"""
 
 
 Adapter = Callable[[bytes], list[Instruction]]
@@ -171,19 +174,50 @@ def instruction_faults(one: Instruction) -> list[Fault]:
     return found
 
 
-def spread(target_w: int, members: Sequence[MemberShare], bounds: Mapping[str, Bound]) -> list[Part]:
-    """A target over the members by their weights, in whole W that sum to it, each compared with what holds for it."""
-    total = sum(one.weight for one in members)
-    if not total:
+def spread(
+    target_w: int,
+    members: Sequence[MemberShare],
+    bounds: Mapping[str, Bound],
+    declared: Mapping[str, int] | None = None,
+) -> list[Part]:
+    """A target over the members, in whole W that sum to it, each compared with what holds for it.
+
+    declared: the factors (ppm) of nodes, by which it is spread over these, and by weights within each. Where there are
+    none, or a node of them has no weight, it is spread by weights alone.
+    """
+    weights: dict[str, int] = {}
+    for one in members:
+        weights[one.iso_node] = weights.get(one.iso_node, 0) + one.weight
+    if not sum(weights.values()):
         return []
-    parts = apportioned(abs(target_w), [abs(target_w) * one.weight / total for one in members])
+    by_node = factors_in_use(declared or {}, weights)
+    if by_node.split_by == DECLARED:
+        watts = _by_nodes(abs(target_w), members, by_node.ppm)
+    else:
+        watts = _by_weights(abs(target_w), members)
     sign = -1 if target_w < 0 else 1
     return [
-        _part(one, sign * watts, bounds.get(one.der, Bound(None))) for one, watts in zip(members, parts, strict=True)
+        _part(one, sign * part, bounds.get(one.der, Bound(None)), by_node.split_by)
+        for one, part in zip(members, watts, strict=True)
     ]
 
 
-def _part(member: MemberShare, target_w: int, bound: Bound) -> Part:
+def _by_weights(watts: int, members: Sequence[MemberShare]) -> list[int]:
+    total = sum(one.weight for one in members)
+    return apportioned(watts, [watts * one.weight / total for one in members])
+
+
+def _by_nodes(watts: int, members: Sequence[MemberShare], ppm: Mapping[str, int]) -> list[int]:
+    found = [0] * len(members)
+    nodes = apportioned(watts, [watts * part / WHOLE_PPM for part in ppm.values()])
+    for node, its in zip(ppm, nodes, strict=True):
+        there = [n for n, one in enumerate(members) if one.iso_node == node]
+        for n, part in zip(there, _by_weights(its, [members[n] for n in there]), strict=True):
+            found[n] = part
+    return found
+
+
+def _part(member: MemberShare, target_w: int, bound: Bound, split_by: SplitBy) -> Part:
     beyond = bound.watts is not None and abs(target_w) > bound.watts
     cause, binding = (bound.source or "limit", bound.binding) if beyond else ("", "")
-    return Part(member.der, member.iso_node, target_w, bound.watts, cause, binding)
+    return Part(member.der, member.iso_node, target_w, bound.watts, cause, binding, split_by)

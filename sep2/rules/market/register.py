@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 
 from sep2.rules.market.faults import Fault
 from sep2.rules.market.profile import MarketProfile
+from sep2.rules.market.shares import WHOLE_PPM
 
 LARGEST_W = 10_000_000_000
 Watts = Annotated[int, Meta(ge=0, le=LARGEST_W)]
@@ -111,6 +112,8 @@ class AggregationFacts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     dispatch_agent: Agent | None = None
     telemetry_class: Literal["regulation", "large", "small"] = "small"
     iso_resource_id: Line = ""
+    declared_factors_ppm: dict[Key, int] = {}
+    """by node: the part of a dispatch that its members there do, all of them 1 000 000; empty: as ratings are"""
 
 
 def der_faults(der: DerFacts, connections: Collection[str], *, confirmed: bool) -> list[Fault]:
@@ -147,7 +150,12 @@ def party_faults(party: PartyFacts) -> list[Fault]:
 
 def aggregation_faults(said: AggregationFacts, profile: MarketProfile) -> list[Fault]:
     """What is wrong with an aggregation's entry by the rules of its market."""
-    return [*_place_faults(said, profile), *_size_faults(said, profile), *_agent_faults(said, profile)]
+    return [
+        *_place_faults(said, profile),
+        *_size_faults(said, profile),
+        *_agent_faults(said, profile),
+        *_factor_faults(said),
+    ]
 
 
 def _place_faults(said: AggregationFacts, profile: MarketProfile) -> list[Fault]:
@@ -186,3 +194,17 @@ def _agent_faults(said: AggregationFacts, profile: MarketProfile) -> list[Fault]
         for role, agent in (("market_agent", said.market_agent), ("dispatch_agent", said.dispatch_agent))
         if agent is not None and agent not in may_be
     ]
+
+
+def _factor_faults(said: AggregationFacts) -> list[Fault]:
+    """What is wrong with declared factors: nodes of others, parts below 0 or above the whole, another sum."""
+    name, declared = "declared_factors_ppm", said.declared_factors_ppm
+    found = []
+    for node, ppm in declared.items():
+        if node not in said.iso_nodes:
+            found.append(Fault(f"{name}.{node}", "unknown_node", node, f"one of {', '.join(said.iso_nodes)}"))
+        if not 0 <= ppm <= WHOLE_PPM:
+            found.append(Fault(f"{name}.{node}", "factor", str(ppm), f"0 to {WHOLE_PPM}"))
+    if declared and sum(declared.values()) != WHOLE_PPM:
+        found.append(Fault(name, "factor_sum", str(sum(declared.values())), f"{WHOLE_PPM} over all nodes"))
+    return found

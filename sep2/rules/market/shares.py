@@ -2,9 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 WHOLE_PPM = 1_000_000
+FAR_OFF_PPM = 50_000
+"""A declared factor that is further than this from the one by ratings is worth a question."""
+SplitBy = Literal["declared", "rating"]
+DECLARED: SplitBy = "declared"
+RATING: SplitBy = "rating"
 
 
 class Held(NamedTuple):
@@ -61,6 +66,26 @@ def factors(weights: Mapping[str, int]) -> dict[str, int]:
     for node in sorted(exact, key=lambda node: (-(exact[node] % total), node))[:missing]:
         found[node] += 1
     return found
+
+
+class NodeFactors(NamedTuple):
+    """The part of each node (ppm, summing to the whole; empty: nothing to spread), and where it is from."""
+
+    ppm: dict[str, int]
+    split_by: SplitBy
+
+
+def factors_in_use(declared: Mapping[str, int], weights: Mapping[str, int]) -> NodeFactors:
+    """The factors that were declared, unless there are none, or a node of them has nobody who could do its part."""
+    if declared and all(weights.get(node) for node, ppm in declared.items() if ppm):
+        return NodeFactors({node: ppm for node, ppm in declared.items() if ppm}, DECLARED)
+    return NodeFactors(factors(weights), RATING)
+
+
+def far_off(declared: Mapping[str, int], derived: Mapping[str, int]) -> list[str]:
+    """The nodes, by name, whose declared factor is further from the one by ratings than `FAR_OFF_PPM`."""
+    nodes = sorted({*declared, *derived}) if declared and derived else []
+    return [node for node in nodes if abs(declared.get(node, 0) - derived.get(node, 0)) > FAR_OFF_PPM]
 
 
 def _excluding(services: set[str], exclusive: Sequence[tuple[str, str]]) -> list[set[str]]:

@@ -77,12 +77,13 @@ dispatch_share = Table(
     Column("limit_w", BigInteger),  # the tightest that holds in its time; NULL: none
     Column("cause", String(16), nullable=False),  # override envelope agreement; empty: it can be kept
     Column("binding", Text, nullable=False),  # the group and control that say the limit
+    Column("split_by", String(8), nullable=False, server_default="rating"),  # declared rating
     time("recorded_at"),
     time("superseded_at", nullable=True),
     UniqueConstraint("dispatch_id", "component_der_id", "version"),
     sqlite_autoincrement=True,
 )
-"""A member's part of a dispatch by ratings and shares, and what holds for it."""
+"""A member's part of a dispatch, by declared factors or by ratings and shares, and what holds for it."""
 
 market_interval = Table(
     "market_interval",

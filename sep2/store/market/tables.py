@@ -132,7 +132,7 @@ aggregation_fact = _facts(
         Column("profile", String(32), nullable=False),  # see rules.market.profiles
         Column("status", String(16), nullable=False),  # see rules.market.reviewing
         Column("iso_resource_id", Text, nullable=False),
-        Column("body", Text, nullable=False),  # JSON: model, iso_nodes, services, sizes in W, agents, telemetry class
+        Column("body", Text, nullable=False),  # JSON: nodes, services, sizes in W, agents, factors …
     ],
 )
 
