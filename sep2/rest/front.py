@@ -214,10 +214,17 @@ async def _made_once(state: State, change: _Change) -> _Done:
         return await _made(state, change)
     except _NotYet as put_off:
         return await _kept(state, change, put_off.answer)
-    except Clash:
-        if change.once is None:
+    except SepError as refusal:
+        # What the other one has just made may be why this one is refused.
+        if change.once is None or not (isinstance(refusal, Clash) or await _is_answered(state, change.once)):
             raise
     return await _made(state, change)
+
+
+async def _is_answered(state: State, once: Once) -> bool:
+    """Whether a change that is to be made once was made before."""
+    async with state.db.read() as db:
+        return await once.answered(db, state.clock.now()) is not None
 
 
 async def _kept(state: State, change: _Change, sheet: Any) -> _Done:
@@ -280,10 +287,8 @@ async def _prepared(state: State, change: _Change) -> Any:
     route, once = change.route, change.once
     if route.ahead is None:
         return None
-    if once is not None:
-        async with state.db.read() as db:
-            if await once.answered(db, state.clock.now()) is not None:
-                return None
+    if once is not None and await _is_answered(state, once):
+        return None
     return await route.ahead(Ahead(state, decoding.ids(change.http), change.caller, change.how.dry_run), change.asked)
 
 
