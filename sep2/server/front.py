@@ -128,16 +128,9 @@ class Front:
 
     async def represent(self, lfdi: str, name: str, ids: dict[str, int], limit: int) -> tuple[Any, w.Profile]:
         """What a GET by this peer would show, with at most `limit` items, and the profile to show it in."""
-        try:
-            return await self._represented(lfdi, TABLE[name], ids, limit)
-        except Stale:
-            return await self._represented(lfdi, TABLE[name], ids, limit, anew=True)
-
-    async def _represented(
-        self, lfdi: str, row: Resource, ids: dict[str, int], limit: int, *, anew: bool = False
-    ) -> tuple[Any, w.Profile]:
+        row = TABLE[name]
         async with self._reading.of(lfdi), self.db.read() as db:
-            db.reads_anew = anew
+            db.reads_anew = True
             rq = await self._admit(db, row, ids, Page(0, min(limit, self._cap)), lfdi=lfdi, writes=False)
             if rq.device is not None:
                 self.house.tell(row.name, rq.ids.edev)
